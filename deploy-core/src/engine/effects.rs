@@ -1,0 +1,277 @@
+//! Carrying out effects: the one place where decisions meet the world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handle::Inner;
+use crate::cancel::Cancel;
+use crate::command::Report;
+use crate::deployment::Deployment;
+use crate::detect::Detection;
+use crate::effect::{Effect, EffectKind};
+use crate::failure::{Failure, FailureCode};
+use crate::id::{Fence, StepId, Version};
+use crate::lifecycle::{Phase, Run};
+use crate::plan::Step;
+use crate::port::{
+    Executor, Keep, Live, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey, SurveyRequest,
+};
+use crate::reason::{Reason, ReasonCode};
+use crate::spec::{Source, Spec};
+
+/// How long a wait for a resource sleeps before it looks again: the ring of another process's release
+/// is not heard here.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What became of an effect.
+pub(super) enum Answer {
+    /// The world answered, under this fence.
+    Report(Report, Option<Fence>),
+    /// It was cancelled before it did anything.
+    Nothing,
+}
+
+/// Carries out one effect. Always returns: a panic is a failure, and a cancelled effect that does
+/// not end within the grace is aborted.
+pub(super) async fn run(inner: Arc<Inner>, deployment: Deployment, effect: Effect, cancel: Cancel) -> (Effect, Answer) {
+    let grace = inner.limits.cancel_grace;
+    let mut work = tokio::spawn(carry_out(inner, deployment, effect.clone(), cancel.clone()));
+    let joined = tokio::select! {
+        joined = &mut work => joined,
+        () = overdue(&cancel, grace) => {
+            work.abort();
+            return (effect, Answer::Nothing);
+        }
+    };
+    let answer = joined.unwrap_or_else(|error| {
+        tracing::error!(%error, ?effect, "an effect broke off");
+        let failure = Failure::new(FailureCode::Internal, "the code that carries out the step broke off");
+        Answer::Report(failed(&effect, failure), effect.fence)
+    });
+    (effect, answer)
+}
+
+async fn overdue(cancel: &Cancel, grace: Duration) {
+    cancel.cancelled().await;
+    tokio::time::sleep(grace).await;
+}
+
+/// The report that says an effect failed.
+fn failed(effect: &Effect, failure: Failure) -> Report {
+    match &effect.kind {
+        EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => Report::PreparationFailed { failure },
+        EffectKind::Perform { step } => Report::StepFailed { step: step.clone(), failure },
+        EffectKind::Probe { step } => Report::Probed { step: step.clone(), found: Probe::Unknown },
+        EffectKind::Undo { step } => Report::UndoFailed { step: step.clone(), failure },
+    }
+}
+
+async fn carry_out(inner: Arc<Inner>, deployment: Deployment, effect: Effect, cancel: Cancel) -> Answer {
+    if effect.kind == EffectKind::Claim {
+        return claim(&inner, &deployment, &cancel).await;
+    }
+    let permit = tokio::select! {
+        permit = Arc::clone(&inner.effects).acquire_owned() => permit,
+        () = cancel.cancelled() => return Answer::Nothing,
+    };
+    // The semaphore is never closed; without a permit the effect would only run unbounded.
+    let _permit = permit.ok();
+    let report = match &effect.kind {
+        EffectKind::Claim => return Answer::Nothing,
+        EffectKind::Inspect => {
+            let detection = inner.previewer.inspect(deployment.spec()).await;
+            Report::Inspected { detection: Arc::new(detection) }
+        }
+        EffectKind::Draft => draft(&inner, &deployment).await,
+        EffectKind::Perform { step } | EffectKind::Probe { step } | EffectKind::Undo { step } => {
+            on_step(&inner, &deployment, &effect, step, cancel).await
+        }
+    };
+    Answer::Report(report, effect.fence)
+}
+
+/// Waits for the resource as long as it takes.
+async fn claim(inner: &Inner, deployment: &Deployment, cancel: &Cancel) -> Answer {
+    let resource = &deployment.spec().resource;
+    let fence = loop {
+        let freed = inner.freed.notified();
+        match inner.store.acquire(resource, deployment.id()).await {
+            Ok(fence) => break fence,
+            Err(StoreError::Busy { .. }) => {}
+            Err(error) => {
+                let failure = Failure::new(FailureCode::TargetUnavailable, error.to_string());
+                return Answer::Report(Report::PreparationFailed { failure }, None);
+            }
+        }
+        tokio::select! {
+            () = freed => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = cancel.cancelled() => return Answer::Nothing,
+        }
+    };
+    let releases = inner.store.releases(resource).await.unwrap_or_default();
+    Answer::Report(Report::Claimed { live: live_of(&releases) }, Some(fence))
+}
+
+async fn draft(inner: &Inner, deployment: &Deployment) -> Report {
+    let Phase::Planning(planning) = deployment.phase() else {
+        let failure = Failure::new(FailureCode::Internal, "a plan was to be drafted outside planning");
+        return Report::PreparationFailed { failure };
+    };
+    let spec = deployment.spec();
+    match inner.survey(spec, planning.detection()).await {
+        Ok(survey) => {
+            let draft = inner.previewer.draft(spec, planning.detection(), Some(&survey));
+            let restored = survey.release.as_ref().map(|release| release.version);
+            let version = restored.or(survey.next_version).unwrap_or(Version::FIRST);
+            Report::Drafted { draft, live: survey.live, version }
+        }
+        Err(error) => {
+            let failure = Failure::new(FailureCode::TargetUnavailable, error.to_string());
+            Report::PreparationFailed { failure }
+        }
+    }
+}
+
+async fn on_step(inner: &Inner, deployment: &Deployment, effect: &Effect, id: &StepId, cancel: Cancel) -> Report {
+    let name = deployment.spec().target.as_str();
+    let found = deployment.phase().run().and_then(|run| Some((run, run.step(id)?.0)));
+    let (Some(executor), Some((run, step)), Some(key)) = (inner.previewer.executor(name), found, effect.key()) else {
+        let failure = Failure::new(FailureCode::Internal, format!("step {id} or its executor {name} is not there"));
+        return failed(effect, failure);
+    };
+    let cx = context(inner, deployment, run, cancel);
+    let step: &Step = step;
+    let id = id.clone();
+    match &effect.kind {
+        EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => failed(
+            effect,
+            Failure::new(FailureCode::Internal, "not a step's effect"),
+        ),
+        EffectKind::Perform { .. } => match executor.perform(effect, step, &cx).await {
+            Ok(output) => Report::StepDone { step: id, output },
+            Err(failure) => Report::StepFailed { step: id, failure },
+        },
+        EffectKind::Probe { .. } => {
+            let found = executor.probe(&key, step, &cx).await.unwrap_or(Probe::Unknown);
+            Report::Probed { step: id, found }
+        }
+        EffectKind::Undo { .. } => match executor.undo(effect, step, &cx).await {
+            Ok(()) => Report::Undone { step: id },
+            Err(failure) => Report::UndoFailed { step: id, failure },
+        },
+    }
+}
+
+fn context(inner: &Inner, deployment: &Deployment, run: &Run, cancel: Cancel) -> StepContext {
+    StepContext {
+        deployment: deployment.id(),
+        plan: Arc::clone(run.plan()),
+        outputs: run.outputs().map(|(step, output)| (step.id.clone(), (**output).clone())).collect(),
+        live_before: run.live_before().cloned(),
+        version: run.version(),
+        source: deployment.spec().source.clone(),
+        cancel,
+        logs: Arc::clone(&inner.store) as Arc<dyn crate::port::LogSink>,
+    }
+}
+
+fn live_of(releases: &[ReleaseRecord]) -> Option<Live> {
+    let live = releases.iter().find(|release| release.state == ReleaseState::Live)?;
+    Some(Live {
+        release: live.version,
+        digest: live.digest.clone(),
+        host: live.outline.access.host.clone(),
+        url: live.url.clone(),
+    })
+}
+
+impl Inner {
+    /// What the records and the target say about a plan before it is drafted. Reads only.
+    pub(super) async fn survey(&self, spec: &Spec, detection: &Detection) -> Result<Survey, StoreError> {
+        let releases = self.store.releases(&spec.resource).await?;
+        let kept = releases.iter().filter(|release| release.state != ReleaseState::Failed);
+        let next_version = kept.map(|release| release.version).max().map_or(Version::FIRST, Version::next);
+        let mut survey =
+            Survey { live: live_of(&releases), next_version: Some(next_version), ..Survey::default() };
+        if let Source::Release { version } = spec.source {
+            match usable(&releases, version) {
+                Ok(release) => survey.release = Some(Arc::new(release.clone())),
+                Err(reason) => survey.reasons.push(reason),
+            }
+        }
+        if let Some(executor) = self.previewer.executor(spec.target.as_str()) {
+            let reasons = self.ask_executor(executor.as_ref(), spec, detection, &survey).await?;
+            survey.reasons.extend(reasons);
+        }
+        Ok(survey)
+    }
+
+    async fn ask_executor(
+        &self,
+        executor: &dyn Executor,
+        spec: &Spec,
+        detection: &Detection,
+        survey: &Survey,
+    ) -> Result<Vec<Reason>, StoreError> {
+        let so_far = self.previewer.draft(spec, detection, Some(survey));
+        let outline = match &so_far {
+            crate::plan::Draft::Ready(plan) => plan.outline(),
+            crate::plan::Draft::Blocked(blocked) => blocked.outline(),
+        };
+        let digest = survey.release.as_ref().map(|release| &release.digest);
+        let request = SurveyRequest { resource: &spec.resource, spec, host: &outline.access.host, digest };
+        let answer = executor.survey(&request).await;
+        answer.map_err(|failure| StoreError::Unavailable { what: failure.message })
+    }
+
+    /// Prunes what is beyond the limit of kept releases, then frees its space.
+    pub(super) async fn retain(&self, deployment: &Deployment) {
+        let Some(run) = deployment.phase().run() else { return };
+        let keep = run.plan().outline().policy.keep;
+        match self.store.retain(&deployment.spec().resource, keep).await {
+            Ok(keep) => self.reclaim(&keep).await,
+            Err(error) => tracing::warn!(%error, "retention could not run"),
+        }
+    }
+
+    /// Frees what a crash left behind.
+    pub(super) async fn reclaim_leftovers(&self) {
+        match self.store.kept().await {
+            Ok(keep) => self.reclaim(&keep).await,
+            Err(error) => tracing::warn!(%error, "leftovers stay until the next clean-up"),
+        }
+    }
+
+    async fn reclaim(&self, keep: &Keep) {
+        for executor in self.previewer.executors() {
+            if let Err(failure) = executor.reclaim(keep).await {
+                tracing::warn!(executor = executor.name(), %failure, "space could not be freed");
+            }
+        }
+    }
+}
+
+/// The release a rollback goes back to, or why it can't.
+fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord, Reason> {
+    let usable: Vec<String> = releases
+        .iter()
+        .filter(|release| release.state == ReleaseState::Previous)
+        .map(|release| release.version.to_string())
+        .collect();
+    let others = || if usable.is_empty() { "none".to_owned() } else { usable.join(", ") };
+    let named = releases.iter().filter(|release| release.version == version);
+    let Some(release) = named.min_by_key(|release| release.state == ReleaseState::Failed) else {
+        let message = format!("there is no release {version}");
+        return Err(Reason::new(ReasonCode::ReleaseNotFound, message).because("releases", format!("usable: {}", others())));
+    };
+    match release.state {
+        ReleaseState::Previous => Ok(release),
+        ReleaseState::Live => Err(Reason::new(ReasonCode::ReleaseAlreadyLive, format!("{version} is live already"))),
+        ReleaseState::Failed | ReleaseState::Pruned => {
+            let word = if release.state == ReleaseState::Failed { "never passed verification" } else { "was pruned" };
+            let reason = Reason::new(ReasonCode::ReleaseNotUsable, format!("{version} {word}"));
+            Err(reason.because("releases", format!("usable: {}", others())))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Why the engine could not do what was asked.
+
+use thiserror::Error;
+
+use crate::id::DeploymentId;
+use crate::port::StoreError;
+use crate::reject::Rejection;
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// The deployment's state forbids it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The store said no, or broke.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Too much is going on.
+    #[error("too much is going on: {what}")]
+    Overloaded {
+        /// Which limit is reached.
+        what: &'static str,
+    },
+    /// The deployment's record can't be read; it is left alone.
+    #[error("the record of {0} is damaged: see `deploy doctor`")]
+    Quarantined(DeploymentId),
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+}
+
+impl EngineError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Store(error) => error.code(),
+            Self::Overloaded { .. } => "overloaded",
+            Self::Quarantined(_) => "quarantined",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// Whether the same request can succeed a little later.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        match self {
+            Self::Rejected(_) | Self::Quarantined(_) => false,
+            Self::Overloaded { .. } | Self::ShuttingDown => true,
+            Self::Store(error) => match error {
+                StoreError::Busy { .. }
+                | StoreError::Limit { .. }
+                | StoreError::Full
+                | StoreError::Unknown { .. }
+                | StoreError::Unavailable { .. }
+                | StoreError::Conflict { .. } => true,
+                StoreError::Fenced { .. }
+                | StoreError::KeyReused
+                | StoreError::NotFound
+                | StoreError::Corrupt { .. } => false,
+            },
+        }
+    }
+}

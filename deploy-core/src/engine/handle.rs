@@ -1,0 +1,329 @@
+//! The handle people hold: submit, send, look, recover.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+
+use super::builder::{Builder, Store};
+use super::draft::Previewer;
+use super::error::EngineError;
+use super::limits::Limits;
+use super::task::{Mail, Task};
+use crate::cancel::Cancel;
+use crate::command::{Command, Input};
+use crate::deployment::Deployment;
+use crate::id::{DeploymentId, Digest, ResourceId, ResourceKey, Seq};
+use crate::log::{LogLine, LogQuery};
+use crate::plan::PlanDocument;
+use crate::port::{
+    Append, Create, Created, Detector, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord, Sources, StoreError,
+    WhenBusy,
+};
+use crate::spec::{Actor, Spec};
+use crate::status::Status;
+use crate::wire::Envelope;
+
+/// A deployment to submit.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// What is asked for.
+    pub spec: Spec,
+    /// Protects against submitting twice: the same key with the same request is the same deployment.
+    pub idempotency_key: Option<String>,
+    /// What happens while another deployment of the resource is not finished.
+    pub busy: WhenBusy,
+}
+
+/// A submission that is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// Whether the same request had been recorded before.
+    pub known: bool,
+}
+
+/// A deployment whose record can't be folded. It is left alone; others go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// What is wrong with its record.
+    pub why: String,
+}
+
+/// The engine. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) previewer: Previewer,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) limits: Limits,
+    pub(super) effects: Arc<Semaphore>,
+    pub(super) tasks: Mutex<HashMap<DeploymentId, TaskHandle>>,
+    pub(super) quarantined: Mutex<Vec<Quarantined>>,
+    /// Rings when a resource was given back.
+    pub(super) freed: Notify,
+    /// Set when the engine shuts down.
+    pub(super) closing: Cancel,
+}
+
+/// How others reach a deployment's task.
+#[derive(Clone)]
+pub(super) struct TaskHandle {
+    pub(super) mail: mpsc::Sender<Mail>,
+    pub(super) seen: watch::Receiver<Seq>,
+}
+
+impl Inner {
+    pub(super) fn tasks(&self) -> MutexGuard<'_, HashMap<DeploymentId, TaskHandle>> {
+        // A panic elsewhere can't leave the map half changed: it is only inserted into and removed from.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Starts building an engine over a store, sources and a detector.
+    pub fn builder(
+        store: impl Store + 'static,
+        sources: impl Sources + 'static,
+        detector: impl Detector + 'static,
+    ) -> Builder {
+        Builder::new(Arc::new(store), Arc::new(sources), Arc::new(detector))
+    }
+
+    pub(super) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What would happen, and every reason why not. Reads only.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn preview(&self, spec: &Spec) -> Result<PlanDocument, EngineError> {
+        let detection = self.inner.previewer.inspect(spec).await;
+        let survey = self.inner.survey(spec, &detection).await?;
+        let draft = self.inner.previewer.draft(spec, &detection, Some(&survey));
+        Ok(PlanDocument::new(&draft, self.inner.previewer.clock().now(), survey.live.as_ref()))
+    }
+
+    /// Submits a deployment. When this returns, it is durable and will be carried out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::KeyReused`] and [`StoreError::Limit`] inside
+    /// [`EngineError::Store`]; [`EngineError::Overloaded`]; [`EngineError::ShuttingDown`].
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, EngineError> {
+        if self.inner.closing.is_cancelled() {
+            return Err(EngineError::ShuttingDown);
+        }
+        if self.inner.tasks().len() >= self.inner.limits.deployments {
+            return Err(EngineError::Overloaded { what: "unfinished deployments" });
+        }
+        let Submission { spec, idempotency_key, busy } = submission;
+        let request = Digest::of(&serde_json::to_vec(&spec).expect("every key is a string"));
+        let resource = self.inner.store.resource(&spec.resource, self.inner.ids.resource()).await?;
+        let (id, at) = (self.inner.ids.deployment(), self.inner.previewer.clock().now());
+        let key = spec.resource.clone();
+        let accepted = Deployment::accept(id, resource.id, Arc::new(spec), at);
+        let deployment = Deployment::replay([&accepted]).expect("an acceptance begins a history");
+        let status = deployment.status();
+        let append =
+            Append { deployment: id, after: Seq(0), fence: None, events: vec![accepted], status, release: None };
+        let idempotency = idempotency_key.map(|key| (key, request));
+        match self.inner.store.create(Create { append, resource: key, idempotency, busy }).await? {
+            Created::Known(id) => Ok(Submitted { id, known: true }),
+            Created::New => {
+                self.spawn(deployment, None);
+                Ok(Submitted { id, known: false })
+            }
+        }
+    }
+
+    fn spawn(&self, deployment: Deployment, first: Option<Input>) {
+        let (mail, mailbox) = mpsc::channel(self.inner.limits.mailbox);
+        let (shown, seen) = watch::channel(deployment.seq());
+        let id = deployment.id();
+        self.inner.tasks().insert(id, TaskHandle { mail, seen });
+        let task = Task::new(Arc::clone(&self.inner), deployment, mailbox, shown);
+        tokio::spawn(task.run(first));
+    }
+
+    /// Sends a command and returns the status it led to, once that is durable.
+    ///
+    /// # Errors
+    /// [`EngineError::Rejected`] when the state forbids it; [`StoreError::NotFound`];
+    /// [`EngineError::Overloaded`] when too many commands wait.
+    pub async fn send(&self, id: DeploymentId, command: Command, by: Actor) -> Result<Status, EngineError> {
+        let handle = self.inner.tasks().get(&id).cloned();
+        let Some(handle) = handle else { return Err(self.why_not_running(id).await) };
+        let (reply, answer) = oneshot::channel();
+        handle
+            .mail
+            .try_send(Mail { command, by, reply })
+            .map_err(|_| EngineError::Overloaded { what: "commands for this deployment" })?;
+        answer.await.map_err(|_| EngineError::ShuttingDown)?
+    }
+
+    /// A deployment without a task has ended, is quarantined, or does not exist.
+    async fn why_not_running(&self, id: DeploymentId) -> EngineError {
+        match self.inner.store.status(id).await {
+            Ok(status) if status.status.is_ended() => {
+                crate::reject::Rejection::AlreadyEnded { status: status.status.as_str() }.into()
+            }
+            Ok(_) => EngineError::Quarantined(id),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Goes on with everything that is unfinished. Call it once, after building.
+    ///
+    /// Returns how many were taken up. A record that can't be folded is quarantined, not fatal.
+    ///
+    /// # Errors
+    /// The list of the unfinished can't be read.
+    pub async fn recover(&self) -> Result<usize, EngineError> {
+        let unfinished = self.inner.store.unfinished().await?;
+        // Before anything runs again: what a step is about to find must not vanish under it.
+        self.inner.reclaim_leftovers().await;
+        let mut taken_up = 0;
+        for id in unfinished {
+            match self.recover_one(id).await {
+                Ok(()) => taken_up += 1,
+                Err(why) => {
+                    tracing::error!(deployment = %id, why, "quarantined");
+                    let mut quarantined = self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+                    quarantined.push(Quarantined { id, why });
+                }
+            }
+        }
+        Ok(taken_up)
+    }
+
+    async fn recover_one(&self, id: DeploymentId) -> Result<(), String> {
+        let history = self.history(id).await.map_err(|error| error.to_string())?;
+        let deployment = Deployment::replay(&history).map_err(|error| error.to_string())?;
+        if deployment.is_ended() {
+            return Ok(());
+        }
+        let at = self.inner.previewer.clock().now();
+        let fence = match deployment.holds_resource() {
+            true => {
+                let acquired = self.inner.store.acquire(&deployment.spec().resource, id).await;
+                Some(acquired.map_err(|error| error.to_string())?)
+            }
+            false => None,
+        };
+        self.spawn(deployment, Some(Input::Recover { fence, at }));
+        Ok(())
+    }
+
+    async fn history(&self, id: DeploymentId) -> Result<Vec<Envelope>, StoreError> {
+        let mut history: Vec<Envelope> = Vec::new();
+        loop {
+            let after = history.last().map_or(Seq(0), |envelope| envelope.sequence);
+            let page = self.inner.store.events(id, after, self.inner.limits.page).await?;
+            let last_page = page.len() < self.inner.limits.page;
+            history.extend(page);
+            if last_page {
+                return Ok(history);
+            }
+        }
+    }
+
+    /// The deployments whose records are damaged.
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Looking
+
+    /// The status of a deployment at its last durable event.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or the store can't be read.
+    pub async fn status(&self, id: DeploymentId) -> Result<Status, EngineError> {
+        Ok(self.inner.store.status(id).await?)
+    }
+
+    /// The status once it is newer than `after`, or as it is when `wait` is over.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub async fn changed(&self, id: DeploymentId, after: Seq, wait: Duration) -> Result<Status, EngineError> {
+        let seen = self.inner.tasks().get(&id).map(|handle| handle.seen.clone());
+        if let Some(mut seen) = seen {
+            // An error means that the task has ended, which is a change too.
+            let _ = tokio::time::timeout(wait, seen.wait_for(|seq| *seq > after)).await;
+        }
+        self.status(id).await
+    }
+
+    /// Deployments, newest first.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, EngineError> {
+        Ok(self.inner.store.list(query).await?)
+    }
+
+    /// Events after a number, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or the store can't be read.
+    pub async fn events(&self, id: DeploymentId, after: Seq, limit: usize) -> Result<Vec<Envelope>, EngineError> {
+        Ok(self.inner.store.events(id, after, limit).await?)
+    }
+
+    /// Log lines.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn logs(&self, query: &LogQuery) -> Result<Vec<LogLine>, EngineError> {
+        self.inner.store.flush().await?;
+        Ok(self.inner.store.lines(query).await?)
+    }
+
+    /// The releases of a resource, newest first.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, EngineError> {
+        Ok(self.inner.store.releases(resource).await?)
+    }
+
+    /// The resource of an id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or the store can't be read.
+    pub async fn resource_by_id(&self, id: ResourceId) -> Result<ResourceRecord, EngineError> {
+        Ok(self.inner.store.resource_by_id(id).await?)
+    }
+
+    /// Deployments that are being driven now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.inner.tasks().len()
+    }
+
+    /// Stops driving, without ending any deployment: what runs is cancelled or abandoned within the
+    /// grace, and the next owner goes on from the journal.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.closing.cancel();
+        let all_gone = async {
+            while self.running() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, all_gone).await;
+        let _ = self.inner.store.flush().await;
+    }
+}

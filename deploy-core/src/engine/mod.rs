@@ -1,0 +1,27 @@
+//! The engine: drives deployments over ports, one task each, on tokio.
+//!
+//! ```text
+//!             Command                  Report
+//!  you ──► Engine::send ──┐   ┌── effect ◄── Executor
+//!                         ▼   ▼
+//!         one task per deployment: Driver::handle ─► Driver::poll ─► persist ► show ► start/cancel
+//! ```
+//!
+//! A crashed engine is recovered by the same code that runs a normal one: [`Engine::recover`] folds
+//! the journal, takes the resource again under a higher fence and goes on.
+
+mod builder;
+mod draft;
+mod effects;
+mod error;
+mod handle;
+mod limits;
+mod system;
+mod task;
+
+pub use builder::{Builder, Store};
+pub use draft::Previewer;
+pub use error::EngineError;
+pub use handle::{Engine, Quarantined, Submission, Submitted};
+pub use limits::Limits;
+pub use system::{SystemClock, SystemIds};

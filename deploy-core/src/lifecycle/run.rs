@@ -1,0 +1,155 @@
+//! A run: a plan being carried out, with where each of its steps is. The rules that move it forward
+//! are in `run_forward.rs`, those that take it back in `run_undo.rs`, the fold in `run_fold.rs`.
+
+use std::sync::Arc;
+
+use super::step_state::{StepRecord, StepState, UndoState};
+use crate::id::{Digest, StepId, Version};
+use crate::plan::{Output, Plan, Step, StepKind, Undo};
+use crate::port::Live;
+use crate::time::{Span, Timestamp};
+
+/// A plan being carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    pub(super) plan: Arc<Plan>,
+    pub(super) version: Version,
+    pub(super) live_before: Option<Live>,
+    pub(super) started_at: Timestamp,
+    pub(super) records: Vec<StepRecord>,
+}
+
+impl Run {
+    pub(super) fn new(plan: Arc<Plan>, version: Version, live_before: Option<Live>, at: Timestamp) -> Self {
+        let records = vec![StepRecord::NEW; plan.steps().len()];
+        Self { plan, version, live_before, started_at: at, records }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The number of the release in the making.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// What served when the plan was drafted.
+    #[must_use]
+    pub const fn live_before(&self) -> Option<&Live> {
+        self.live_before.as_ref()
+    }
+
+    /// Each step with where it is, in order.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (&Step, &StepRecord)> {
+        self.plan.steps().iter().zip(&self.records)
+    }
+
+    /// One step with where it is.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<(&Step, &StepRecord)> {
+        self.steps().find(|(step, _)| step.id == *id)
+    }
+
+    /// What the completed steps leave, in order.
+    pub fn outputs(&self) -> impl DoubleEndedIterator<Item = (&Step, &Arc<Output>)> {
+        self.steps().filter_map(|(step, record)| match &record.state {
+            StepState::Done { output, .. } => Some((step, output)),
+            StepState::Pending
+            | StepState::Running { .. }
+            | StepState::InDoubt { .. }
+            | StepState::Waiting { .. }
+            | StepState::Unknown { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped => None,
+        })
+    }
+
+    /// The artifact: what the last completed act names.
+    #[must_use]
+    pub fn digest(&self) -> Option<&Digest> {
+        let acts = self.outputs().rev().filter(|(step, _)| step.action == StepKind::Act);
+        acts.into_iter().find_map(|(_, output)| output.digest.as_ref())
+    }
+
+    fn switch(&self) -> Option<(&Step, &StepRecord)> {
+        self.steps().find(|(step, _)| matches!(step.action, StepKind::Switch { .. }))
+    }
+
+    /// Whether the switch was started, or its outcome is open.
+    #[must_use]
+    pub fn switch_began(&self) -> bool {
+        self.switch().is_some_and(|(_, record)| record.may_have_taken_effect())
+    }
+
+    /// Whether traffic is, or may be, on the new release.
+    #[must_use]
+    pub fn switch_took_effect(&self) -> bool {
+        self.switch_began()
+    }
+
+    /// What serves now as far as this run knows: `Err` while that is open.
+    ///
+    /// # Errors
+    /// [`LiveUnknown`] while the switch, or taking it back, has no known outcome.
+    pub fn live_now(&self) -> Result<Option<Live>, LiveUnknown> {
+        let Some((_, record)) = self.switch() else { return Ok(self.live_before.clone()) };
+        match (&record.state, &record.undo) {
+            (_, UndoState::Undone) => Ok(self.live_before.clone()),
+            (_, UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Failed { .. }) => Err(LiveUnknown),
+            (StepState::Done { output, .. }, UndoState::None) => Ok(self.live_after(output)),
+            (
+                StepState::Running { .. } | StepState::InDoubt { .. } | StepState::Unknown { .. },
+                UndoState::None,
+            ) => Err(LiveUnknown),
+            (
+                StepState::Pending | StepState::Waiting { .. } | StepState::Failed { .. } | StepState::Skipped,
+                UndoState::None,
+            ) => Ok(self.live_before.clone()),
+        }
+    }
+
+    /// The new release as what is live.
+    fn live_after(&self, switched: &Output) -> Option<Live> {
+        let digest = switched.digest.as_ref().or_else(|| self.digest())?.clone();
+        let access = &self.plan.outline().access;
+        let url = switched.url.clone().or_else(|| access.url.clone()).unwrap_or_default();
+        Some(Live { release: self.version, digest, host: access.host.clone(), url })
+    }
+
+    /// Completed steps whose effects are still in place and that something could or should undo.
+    pub fn residue(&self) -> impl Iterator<Item = &StepId> {
+        let remains = |(step, record): &(&Step, &StepRecord)| {
+            let undone = matches!(record.undo, UndoState::Undone);
+            record.may_have_taken_effect() && !undone && step.undo != Undo::NotNeeded
+        };
+        self.steps().filter(remains).map(|(step, _)| &step.id)
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.records.iter().any(StepRecord::is_active)
+    }
+
+    /// What will not run any more is skipped.
+    pub(super) fn abandoned(mut self) -> Self {
+        for record in &mut self.records {
+            if matches!(record.state, StepState::Pending | StepState::Waiting { .. }) {
+                record.state = StepState::Skipped;
+            }
+        }
+        self
+    }
+
+    /// The time a run was held for does not count against it.
+    pub(super) fn later_by(mut self, held_for: Span) -> Self {
+        self.started_at = self.started_at.after(held_for);
+        self
+    }
+}
+
+/// It is not known what serves now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveUnknown;

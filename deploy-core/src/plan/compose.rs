@@ -1,0 +1,439 @@
+//! The outline of a plan: profile over detection over defaults, with the origin of every value.
+
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+use crate::detect::{Detection, Found};
+use crate::evidence::Fact;
+use crate::health::HealthPolicy;
+use crate::id::{Digest, Name, ResourceKey, Version};
+use crate::reason::{Reason, ReasonCode};
+use crate::spec::{Profile, Source, Spec, Strategy};
+use crate::time::Span;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Origin {
+    /// The profile: `deploy.toml`, a flag, a request.
+    Explicit,
+    /// What was found in the source.
+    Detected,
+    /// What the engine or the target does when nothing is said.
+    Default,
+}
+
+/// The source, summed up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceSummary {
+    /// `directory` or `release`.
+    pub kind: String,
+    /// The directory's path, or the release's version.
+    pub locator: String,
+    /// The git reference that was asked for.
+    pub git_ref: Option<String>,
+    /// The commit the source is at.
+    pub commit: Option<String>,
+    /// The directory within the source that holds the app.
+    pub base_directory: Option<String>,
+}
+
+impl SourceSummary {
+    /// Sums up what a specification names.
+    #[must_use]
+    pub fn of(spec: &Spec) -> Self {
+        let (kind, locator) = match &spec.source {
+            Source::Directory { path } => ("directory", path.clone()),
+            Source::Release { version } => ("release", version.to_string()),
+        };
+        Self {
+            kind: kind.to_owned(),
+            locator,
+            git_ref: None,
+            commit: None,
+            base_directory: spec.profile.source.base_directory.clone(),
+        }
+    }
+}
+
+/// The rule that planned it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Planner {
+    /// Its name, for example `static-html`.
+    pub key: String,
+    /// Whether it was chosen or found.
+    pub origin: Origin,
+}
+
+/// What kind of thing is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ArtifactKind {
+    /// A directory of files.
+    StaticSite,
+    /// An image from the user's Dockerfile.
+    DockerfileImage,
+    /// An image from a generated Dockerfile.
+    GeneratedImage,
+    /// An image that exists already.
+    PrebuiltImage,
+    /// The services of a Compose file.
+    ComposeProject,
+}
+
+/// What is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Artifact {
+    /// What kind of thing it is.
+    pub kind: ArtifactKind,
+    /// The directory of the finished site, relative to the base directory.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub publish_directory: Option<String>,
+    /// The file for single-page fallback.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fallback: Option<String>,
+    /// The Dockerfile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dockerfile: Option<String>,
+    /// The prebuilt image.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image: Option<String>,
+    /// The digest, where it is known before anything runs: a kept release, an image by digest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Digest>,
+    /// Where the choice comes from.
+    pub origin: Origin,
+}
+
+/// What a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum CommandKind {
+    /// Fetches dependencies.
+    Install,
+    /// Makes the artifact.
+    Build,
+    /// Runs the app.
+    Start,
+    /// Packs the artifact.
+    Package,
+}
+
+/// A command that will run exactly as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedCommand {
+    /// What it is for.
+    pub kind: CommandKind,
+    /// The command.
+    pub command: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What shows it.
+    pub evidence: Option<Fact>,
+}
+
+/// Where the app listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Network {
+    /// The port inside the container; absent for a static site.
+    pub internal_port: Option<u16>,
+    /// `http`.
+    pub protocol: String,
+    /// Where the port comes from.
+    pub origin: Origin,
+}
+
+/// When the release counts as healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Health {
+    /// The policy.
+    pub policy: HealthPolicy,
+    /// Where the path comes from.
+    pub origin: Origin,
+}
+
+/// Where people reach the release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Access {
+    /// The URL, as far as it is known before anything runs.
+    pub url: Option<String>,
+    /// The host name.
+    pub host: String,
+    /// A port of its own.
+    pub port: Option<u16>,
+    /// Where the host name comes from.
+    pub origin: Origin,
+}
+
+/// How far the engine may go, and what it does after a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunPolicy {
+    /// Whether a failure behind the switch restores the release before.
+    pub automatic_rollback: bool,
+    /// How many verified releases are kept.
+    pub keep: u32,
+    /// How long install and build may take together.
+    pub build_timeout: Span,
+    /// How long the whole run may take, counted from the approval of the plan.
+    pub run_timeout: Span,
+    /// How old a passed check may be when traffic is switched on its strength.
+    pub check_valid_for: Span,
+}
+
+/// Everything a plan says, blocked or not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Outline {
+    /// What is deployed.
+    pub resource: ResourceKey,
+    /// The executor.
+    pub target: Name,
+    /// The source.
+    pub source: SourceSummary,
+    /// What was found.
+    pub detection: Detection,
+    /// The rule that planned it.
+    pub planner: Planner,
+    /// What is made; absent while it is not known.
+    pub artifact: Option<Artifact>,
+    /// What is run to make it.
+    pub commands: Vec<PlannedCommand>,
+    /// Where the app listens.
+    pub network: Network,
+    /// When it counts as healthy.
+    pub health: Health,
+    /// Where people reach it.
+    pub access: Access,
+    /// What was fixed explicitly, as it will be used.
+    pub profile: Profile,
+    /// How far the engine may go.
+    pub policy: RunPolicy,
+    /// The steps, in order. Empty while the plan is blocked before the target was asked.
+    pub steps: Vec<Step>,
+    /// What is doubtful.
+    pub warnings: Vec<Reason>,
+}
+
+/// The outline without steps, and every reason the profile itself gives to say no.
+pub(super) fn outline(spec: &Spec, detection: &Detection) -> (Outline, Vec<Reason>) {
+    let profile = &spec.profile;
+    let mut reasons = detection.blocked.clone();
+    let mut source = SourceSummary::of(spec);
+    source.commit.clone_from(&detection.commit);
+    let outline = Outline {
+        resource: spec.resource.clone(),
+        target: spec.target.clone(),
+        source,
+        planner: planner(profile, detection),
+        artifact: artifact(profile, detection),
+        commands: commands(profile, detection),
+        network: network(profile, detection),
+        health: health(profile, detection, &mut reasons),
+        access: access(spec, &mut reasons),
+        policy: policy(profile, &mut reasons),
+        detection: detection.clone(),
+        profile: profile.clone(),
+        steps: Vec::new(),
+        warnings: detection.warnings.clone(),
+    };
+    (outline, reasons)
+}
+
+/// The outline of a rollback: the kept release's own, with its artifact named by digest and nothing
+/// left to build.
+pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &Digest) -> Outline {
+    let mut outline = kept.clone();
+    let artifact_kind = kept.artifact.as_ref().map_or(ArtifactKind::StaticSite, |artifact| artifact.kind);
+    let fallback = kept.artifact.as_ref().and_then(|artifact| artifact.fallback.clone());
+    outline.source = SourceSummary { locator: version.to_string(), kind: "release".to_owned(), ..kept.source.clone() };
+    outline.target = spec.target.clone();
+    outline.artifact = Some(Artifact {
+        kind: artifact_kind,
+        publish_directory: None,
+        fallback,
+        dockerfile: None,
+        image: None,
+        digest: Some(digest.clone()),
+        origin: Origin::Explicit,
+    });
+    outline.commands.clear();
+    outline.steps.clear();
+    outline.warnings.clear();
+    outline
+}
+
+/// The explicit value if there is one, else the one that was found.
+fn prefer<T: Clone>(explicit: Option<&T>, found: Option<&Found<T>>) -> Option<(T, Origin)> {
+    explicit
+        .map(|value| (value.clone(), Origin::Explicit))
+        .or_else(|| found.map(|found| (found.value.clone(), Origin::Detected)))
+}
+
+fn planner(profile: &Profile, detection: &Detection) -> Planner {
+    let named = |key: &str| Planner { key: key.to_owned(), origin: Origin::Explicit };
+    match profile.runtime.strategy {
+        Strategy::Auto => Planner { key: detection.planner.clone(), origin: Origin::Detected },
+        Strategy::Dockerfile => named("dockerfile"),
+        Strategy::Compose => named("compose"),
+        Strategy::Image => named("image"),
+        Strategy::Commands => named("commands"),
+        Strategy::Static => named("static"),
+    }
+}
+
+fn artifact(profile: &Profile, detection: &Detection) -> Option<Artifact> {
+    let runtime = &profile.runtime;
+    let site = prefer(runtime.publish_directory.as_ref(), detection.publish_directory.as_ref());
+    let fallback = prefer(runtime.fallback.as_ref(), detection.fallback.as_ref()).map(|(file, _)| file);
+    let dockerfile = prefer(runtime.dockerfile.as_ref(), detection.dockerfile.as_ref());
+    let artifact = |kind, origin| Artifact {
+        kind,
+        publish_directory: None,
+        fallback: None,
+        dockerfile: None,
+        image: None,
+        digest: None,
+        origin,
+    };
+    let static_site = |(directory, origin): (String, Origin)| Artifact {
+        publish_directory: Some(directory),
+        fallback: fallback.clone(),
+        ..artifact(ArtifactKind::StaticSite, origin)
+    };
+    let from_dockerfile = |(file, origin): (String, Origin)| Artifact {
+        dockerfile: Some(file),
+        ..artifact(ArtifactKind::DockerfileImage, origin)
+    };
+    match runtime.strategy {
+        Strategy::Auto => site.map(static_site).or_else(|| dockerfile.map(from_dockerfile)),
+        Strategy::Static => site.map(static_site),
+        Strategy::Dockerfile => {
+            Some(from_dockerfile(dockerfile.unwrap_or_else(|| ("Dockerfile".to_owned(), Origin::Default))))
+        }
+        Strategy::Compose => Some(artifact(ArtifactKind::ComposeProject, Origin::Explicit)),
+        Strategy::Commands => Some(artifact(ArtifactKind::GeneratedImage, Origin::Explicit)),
+        Strategy::Image => runtime.image.as_ref().map(|image| Artifact {
+            image: Some(image.clone()),
+            ..artifact(ArtifactKind::PrebuiltImage, Origin::Explicit)
+        }),
+    }
+}
+
+fn commands(profile: &Profile, detection: &Detection) -> Vec<PlannedCommand> {
+    let runtime = &profile.runtime;
+    let one = |kind, explicit: &Option<String>, found: &Option<Found<String>>| {
+        let (command, origin) = prefer(explicit.as_ref(), found.as_ref())?;
+        let evidence = match origin {
+            Origin::Explicit => Some(Fact::new("deploy.toml", "set explicitly")),
+            Origin::Detected | Origin::Default => found.as_ref().map(|found| found.evidence.clone()),
+        };
+        Some(PlannedCommand { kind, command, origin, evidence })
+    };
+    [
+        one(CommandKind::Install, &runtime.install, &detection.install),
+        one(CommandKind::Build, &runtime.build, &detection.build),
+        one(CommandKind::Start, &runtime.start, &detection.start),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn network(profile: &Profile, detection: &Detection) -> Network {
+    let port = prefer(profile.network.internal_port.as_ref(), detection.internal_port.as_ref());
+    let origin = port.map_or(Origin::Default, |(_, origin)| origin);
+    Network { internal_port: port.map(|(port, _)| port), protocol: "http".to_owned(), origin }
+}
+
+fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -> Health {
+    let wanted = &profile.health;
+    let (path, origin) = prefer(wanted.path.as_ref(), detection.health_path.as_ref())
+        .unwrap_or_else(|| ("/".to_owned(), Origin::Default));
+    if !path.starts_with('/') || path.starts_with("//") || path.chars().any(|c| c.is_control() || c == ' ') {
+        reasons.push(
+            Reason::new(ReasonCode::HealthPathInvalid, format!("the health path {path:?} is not an absolute path"))
+                .set("begin it with one slash", "health.path = \"/\""),
+        );
+    }
+    let policy = HealthPolicy {
+        path,
+        interval: wanted.interval.unwrap_or(Span::from_millis(20)),
+        timeout: wanted.timeout.unwrap_or(Span::from_secs(5)),
+        healthy_after: wanted.healthy_after.unwrap_or(2),
+        deadline: wanted.deadline.unwrap_or(Span::from_secs(10)),
+        expected_status: wanted.expected_status,
+        expected_body: wanted.expected_body.clone(),
+    };
+    bounded(reasons, "health.healthy_after", u64::from(policy.healthy_after), 1, 100);
+    bounded(reasons, "health.timeout", policy.timeout.as_millis(), 1, 300_000);
+    bounded(reasons, "health.interval", policy.interval.as_millis(), 1, 300_000);
+    bounded(reasons, "health.deadline", policy.deadline.as_millis(), 1, 3_600_000);
+    bounded(reasons, "health.expected_status", u64::from(policy.expected_status.unwrap_or(200)), 100, 599);
+    Health { policy, origin }
+}
+
+fn access(spec: &Spec, reasons: &mut Vec<Reason>) -> Access {
+    let wanted = &spec.profile.access;
+    let (host, origin) = match &wanted.host {
+        Some(host) => (host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(), Origin::Explicit),
+        None => (default_host(spec), Origin::Default),
+    };
+    let valid = host.len() <= 253 && host.split('.').all(|label| label.parse::<Name>().is_ok());
+    if !valid {
+        reasons.push(Reason::new(ReasonCode::HostInvalid, format!("{host:?} is not a host name")));
+    }
+    Access { url: None, host, port: wanted.port, origin }
+}
+
+/// `web.localhost` in production, `web-staging.localhost` elsewhere; names under `.localhost`
+/// resolve to loopback (RFC 6761, section 6.3).
+fn default_host(spec: &Spec) -> String {
+    let ResourceKey { resource, environment } = &spec.resource;
+    match environment.as_str() {
+        "production" => format!("{resource}.localhost"),
+        other => format!("{resource}.{other}.localhost"),
+    }
+}
+
+fn policy(profile: &Profile, reasons: &mut Vec<Reason>) -> RunPolicy {
+    let policy = RunPolicy {
+        automatic_rollback: profile.rollback.automatic.unwrap_or(true),
+        keep: profile.rollback.keep.unwrap_or(5),
+        build_timeout: profile.limits.build_timeout.unwrap_or(Span::from_secs(15 * 60)),
+        run_timeout: profile.limits.run_timeout.unwrap_or(Span::from_secs(60 * 60)),
+        check_valid_for: Span::from_secs(60),
+    };
+    bounded(reasons, "rollback.keep", u64::from(policy.keep), 1, 1_000);
+    bounded(reasons, "limits.build_timeout", policy.build_timeout.as_millis(), 1_000, 86_400_000);
+    bounded(reasons, "limits.run_timeout", policy.run_timeout.as_millis(), 1_000, 7 * 86_400_000);
+    policy
+}
+
+fn bounded(reasons: &mut Vec<Reason>, field: &str, value: u64, least: u64, most: u64) {
+    if !(least..=most).contains(&value) {
+        let message = format!("{field} is {value}, which is not between {least} and {most}");
+        let mut reason = Reason::new(ReasonCode::InvalidLimit, message);
+        reason.profile_field = Some(field.to_owned());
+        reasons.push(reason);
+    }
+}

@@ -1,0 +1,184 @@
+//! The preview people and programs see: `deploy.plan/v1`.
+
+use serde::{Deserialize, Serialize};
+
+use super::compose::{Access, Artifact, Health, Network, PlannedCommand, Planner, RunPolicy, SourceSummary};
+use super::draft::Draft;
+use super::step::Step;
+use crate::detect::Detection;
+use crate::hint::Remedy;
+use crate::id::{Digest, ResourceKey};
+use crate::port::Live;
+use crate::reason::{Reason, ReasonCode};
+use crate::time::Timestamp;
+
+/// The value of `schemaVersion`.
+pub const SCHEMA_VERSION: &str = "deploy.plan/v1";
+
+/// Whether the plan can be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ReadinessStatus {
+    /// It can.
+    Ready,
+    /// It can, and something is doubtful.
+    Warning,
+    /// It says no.
+    Blocked,
+}
+
+/// Whether the plan can be carried out, and the codes of what speaks against it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Readiness {
+    /// The answer.
+    pub status: ReadinessStatus,
+    /// The codes of the blocking reasons, or of the warnings when none blocks.
+    pub reason_codes: Vec<ReasonCode>,
+}
+
+/// What a change does to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Verb {
+    /// There was none before.
+    Added,
+    /// There was another one before.
+    Changed,
+    /// There is none any more.
+    Removed,
+}
+
+/// One difference to the live release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Change {
+    /// What differs.
+    pub field: String,
+    /// How.
+    pub verb: Verb,
+    /// The value of the live release.
+    pub before: Option<String>,
+    /// The value of this plan.
+    pub after: Option<String>,
+}
+
+/// The preview of a plan, blocked or not. A blocked one carries all that was resolved and all of its
+/// reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlanDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// What identifies the plan.
+    pub fingerprint: Digest,
+    /// When it was made. Not part of the fingerprint.
+    pub generated_at: Timestamp,
+    /// Whether it can be carried out.
+    pub readiness: Readiness,
+    /// What is deployed.
+    pub resource: ResourceKey,
+    /// The executor.
+    pub target: String,
+    /// The source.
+    pub source: SourceSummary,
+    /// What was found.
+    pub detection: Detection,
+    /// The rule that planned it.
+    pub planner: Planner,
+    /// What is made.
+    pub artifact: Option<Artifact>,
+    /// What is run to make it.
+    pub commands: Vec<PlannedCommand>,
+    /// Where the app listens.
+    pub network: Network,
+    /// When it counts as healthy.
+    pub health: Health,
+    /// Where people reach it.
+    pub access: Access,
+    /// How far the engine may go.
+    pub policy: RunPolicy,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What differs from the live release; empty offline, where it is not known.
+    pub changes: Vec<Change>,
+    /// What is doubtful.
+    pub warnings: Vec<Reason>,
+    /// Why it says no.
+    pub blocked_reasons: Vec<Reason>,
+    /// What to do next.
+    pub next_actions: Vec<Remedy>,
+}
+
+impl PlanDocument {
+    /// The document of a draft, compared with what is live where that is known.
+    #[must_use]
+    pub fn new(draft: &Draft, generated_at: Timestamp, live: Option<&Live>) -> Self {
+        let (fingerprint, outline, reasons) = match draft {
+            Draft::Ready(plan) => (plan.fingerprint(), plan.outline(), &[][..]),
+            Draft::Blocked(blocked) => (blocked.fingerprint(), blocked.outline(), blocked.reasons()),
+        };
+        let outline = outline.clone();
+        Self {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            fingerprint: fingerprint.clone(),
+            generated_at,
+            readiness: readiness(reasons, &outline.warnings),
+            next_actions: next_actions(reasons, fingerprint, &outline.resource),
+            changes: live.map(|live| changes(live, &outline.access)).unwrap_or_default(),
+            resource: outline.resource,
+            target: outline.target.as_str().to_owned(),
+            source: outline.source,
+            detection: outline.detection,
+            planner: outline.planner,
+            artifact: outline.artifact,
+            commands: outline.commands,
+            network: outline.network,
+            health: outline.health,
+            access: outline.access,
+            policy: outline.policy,
+            steps: outline.steps,
+            warnings: outline.warnings,
+            blocked_reasons: reasons.to_vec(),
+        }
+    }
+}
+
+fn readiness(reasons: &[Reason], warnings: &[Reason]) -> Readiness {
+    let (status, because) = match (reasons, warnings) {
+        ([], []) => (ReadinessStatus::Ready, reasons),
+        ([], warnings) => (ReadinessStatus::Warning, warnings),
+        (reasons, _) => (ReadinessStatus::Blocked, reasons),
+    };
+    Readiness { status, reason_codes: because.iter().map(|reason| reason.code).collect() }
+}
+
+fn next_actions(reasons: &[Reason], fingerprint: &Digest, resource: &ResourceKey) -> Vec<Remedy> {
+    if reasons.is_empty() {
+        let command = format!("deploy up --resource {} --plan {fingerprint}", resource.resource);
+        return vec![Remedy::command("carry out exactly this plan", command)];
+    }
+    let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
+    fixes.map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() }).collect()
+}
+
+fn changes(live: &Live, access: &Access) -> Vec<Change> {
+    let release = Change {
+        field: "release".to_owned(),
+        verb: Verb::Changed,
+        before: Some(live.release.to_string()),
+        after: None,
+    };
+    let host = (live.host != access.host).then(|| Change {
+        field: "access.host".to_owned(),
+        verb: Verb::Changed,
+        before: Some(live.host.clone()),
+        after: Some(access.host.clone()),
+    });
+    std::iter::once(release).chain(host).collect()
+}

@@ -1,0 +1,325 @@
+//! From a deployment to what people and programs see: status words, hints, exit codes, releases.
+
+use crate::deployment::{Deployment, Gate};
+use crate::event::{Cause, RollbackCause};
+use crate::failure::{Failure, FailureCode};
+use crate::hint::{Hint, Remedy, direction};
+use crate::id::ReleaseId;
+use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState, UndoState};
+use crate::plan::{SourceSummary, Step};
+use crate::port::{ReleaseChange, ReleaseRecord, ReleaseState};
+use crate::spec::Trigger;
+use crate::status::{
+    FailureStatus, LiveNow, PhaseTiming, RunStatus, Status, StatusName, StepStatus, StepStatusName,
+};
+
+impl Deployment {
+    /// What people and programs see of this state.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let run = self.phase.run();
+        let failure = self.failure();
+        let recovery = self.hint();
+        let ended = self.is_ended();
+        Status {
+            id: self.id,
+            resource_id: self.resource_id,
+            resource: self.spec.resource.resource.clone(),
+            environment: self.spec.resource.environment.clone(),
+            target: self.spec.target.clone(),
+            trigger: self.spec.trigger.clone(),
+            actor: self.spec.actor.clone(),
+            status: self.status_name(),
+            run_status: self.run_status(),
+            current_phase: self.phase.name(),
+            paused: self.is_held() && !ended,
+            source_summary: self.source_summary(),
+            plan_fingerprint: self.plan_fingerprint(),
+            steps: run.map(step_statuses).unwrap_or_default(),
+            blocked_reasons: self.blocked().map(|blocked| blocked.reasons().to_vec()).unwrap_or_default(),
+            failure,
+            recovery_hint: recovery.as_ref().map(|recovery| recovery.hint.clone()),
+            recovery,
+            residue: self.residue(),
+            live_now: self.live_now(),
+            release: matches!(self.outcome(), Some(Outcome::Succeeded)).then(|| run.map(Run::version)).flatten(),
+            digest: run.and_then(Run::digest).cloned(),
+            exit_code: self.exit_code(),
+            sequence: self.seq,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            ended_at: ended.then_some(self.updated_at),
+            phases: self.phase_timings(),
+        }
+    }
+
+    fn status_name(&self) -> StatusName {
+        match &self.phase {
+            Phase::Queued(_) => StatusName::Queued,
+            Phase::Detecting(_) => StatusName::Detecting,
+            Phase::Planning(_) => StatusName::Planning,
+            Phase::Blocked(_) => StatusName::Blocked,
+            Phase::Planned(_) => StatusName::Planned,
+            Phase::Executing(_) => StatusName::Executing,
+            Phase::Verifying(_) => StatusName::Verifying,
+            Phase::RollingBack(_) => StatusName::RollingBack,
+            Phase::Ended(ended) => ended.status(),
+        }
+    }
+
+    fn run_status(&self) -> RunStatus {
+        let name = self.status_name();
+        if !name.is_ended() && matches!(self.gate, Gate::Held { .. }) {
+            return RunStatus::Paused;
+        }
+        match name {
+            StatusName::Queued => RunStatus::Started,
+            StatusName::Detecting
+            | StatusName::Planning
+            | StatusName::Planned
+            | StatusName::Executing
+            | StatusName::Verifying
+            | StatusName::RollingBack => RunStatus::InProgress,
+            StatusName::Succeeded => RunStatus::Completed,
+            StatusName::Blocked | StatusName::Failed | StatusName::RolledBack => RunStatus::Failed,
+            StatusName::Stopped | StatusName::Superseded => RunStatus::Stopped,
+        }
+    }
+
+    /// The exit code of contract.md, once the deployment rests.
+    fn exit_code(&self) -> Option<u8> {
+        match &self.phase {
+            Phase::Ended(ended) => Some(ended.exit_code()),
+            Phase::Blocked(_) => Some(4),
+            Phase::Queued(_)
+            | Phase::Detecting(_)
+            | Phase::Planning(_)
+            | Phase::Planned(_)
+            | Phase::Executing(_)
+            | Phase::Verifying(_)
+            | Phase::RollingBack(_) => None,
+        }
+    }
+
+    const fn blocked(&self) -> Option<&Blocked> {
+        match &self.phase {
+            Phase::Blocked(blocked) => Some(blocked),
+            Phase::Queued(_)
+            | Phase::Detecting(_)
+            | Phase::Planning(_)
+            | Phase::Planned(_)
+            | Phase::Executing(_)
+            | Phase::Verifying(_)
+            | Phase::RollingBack(_)
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    fn source_summary(&self) -> SourceSummary {
+        let run = self.phase.run().map(|run| &run.plan().outline().source);
+        run.cloned().unwrap_or_else(|| SourceSummary::of(&self.spec))
+    }
+
+    fn plan_fingerprint(&self) -> Option<crate::id::Digest> {
+        if let Phase::Planned(planned) = &self.phase {
+            return Some(planned.plan().fingerprint().clone());
+        }
+        let blocked = self.blocked().map(|blocked| blocked.plan().fingerprint());
+        blocked.or_else(|| self.phase.run().map(|run| run.plan().fingerprint())).cloned()
+    }
+
+    fn live_now(&self) -> Option<LiveNow> {
+        let live = match self.phase.run() {
+            Some(run) => run.live_now().ok().flatten(),
+            None => self.live.clone(),
+        };
+        live.map(|live| LiveNow { release: live.release, url: live.url })
+    }
+
+    fn residue(&self) -> Vec<crate::id::StepId> {
+        match self.outcome() {
+            None | Some(Outcome::Succeeded) => Vec::new(),
+            Some(Outcome::Failed(_) | Outcome::RolledBack(_) | Outcome::Stopped | Outcome::Superseded { .. }) => {
+                self.phase.run().map(|run| run.residue().cloned().collect()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn phase_timings(&self) -> Vec<PhaseTiming> {
+        let ends = self.marks.iter().skip(1).map(|(_, at)| Some(*at));
+        let last = self.is_ended().then_some(self.updated_at);
+        let timing = |(&(phase, started_at), ended_at)| PhaseTiming { phase, started_at, ended_at };
+        self.marks.iter().zip(ends.chain(std::iter::once(last))).map(timing).collect()
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Failure and what to do about it
+
+    fn failure(&self) -> Option<FailureStatus> {
+        if let Some(blocked) = self.blocked() {
+            return Some(blocked_failure(blocked, self.phase.name()));
+        }
+        if let Phase::RollingBack(rolling_back) = &self.phase {
+            return match rolling_back.cause() {
+                RollbackCause::Failed { cause } => Some(failure_status(cause)),
+                RollbackCause::Stopped | RollbackCause::Superseded { .. } => None,
+            };
+        }
+        match self.outcome()? {
+            Outcome::Succeeded => None,
+            Outcome::Failed(cause) | Outcome::RolledBack(cause) => Some(failure_status(cause)),
+            Outcome::Stopped => Some(self.ended_early(format!("the deployment was stopped in phase {}", self.phase.name()))),
+            Outcome::Superseded { by } => Some(self.ended_early(format!("the newer deployment {by} took over"))),
+        }
+    }
+
+    fn ended_early(&self, message: String) -> FailureStatus {
+        let failure = Failure::new(FailureCode::Cancelled, message);
+        failure_status(&Cause { phase: self.phase.name(), step: None, failure })
+    }
+
+    /// What to do now; absent while nothing needs to be done.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        let id = self.id;
+        if let Some((step, _)) = self.phase.run().and_then(unknown_step) {
+            let next = vec![Remedy::by_hand(format!("look at the target, then attest step {} as present or absent", step.id))];
+            return Some(Hint { hint: format!("nobody could read back whether step {} took effect", step.id), next });
+        }
+        if let Gate::Held { by, .. } = &self.gate
+            && !self.is_ended()
+        {
+            let next = vec![Remedy::command("go on", format!("deploy resume {id}"))];
+            return Some(Hint { hint: format!("paused by {}", by.0), next });
+        }
+        match &self.phase {
+            Phase::Blocked(blocked) => Some(blocked_hint(blocked)),
+            Phase::Planned(planned) => {
+                let approve = format!("approve the plan {}", planned.plan().fingerprint());
+                Some(Hint { hint: "the plan waits for approval".to_owned(), next: vec![Remedy::by_hand(approve)] })
+            }
+            Phase::Ended(ended) => self.ended_hint(ended.outcome()),
+            Phase::Queued(_)
+            | Phase::Detecting(_)
+            | Phase::Planning(_)
+            | Phase::Executing(_)
+            | Phase::Verifying(_)
+            | Phase::RollingBack(_) => None,
+        }
+    }
+
+    fn ended_hint(&self, outcome: &Outcome) -> Option<Hint> {
+        let again = || Remedy::command("deploy again", format!("deploy up --resource {}", self.spec.resource.resource));
+        match outcome {
+            Outcome::Succeeded => None,
+            Outcome::Failed(cause) | Outcome::RolledBack(cause) => {
+                let mut next = vec![Remedy::by_hand(cause.failure.code.remedy())];
+                if cause.phase >= PhaseName::Execute {
+                    next.insert(0, Remedy::command("read the log", format!("deploy logs {}", self.id)));
+                }
+                next.push(again());
+                let mut hint = direction(cause.phase).to_owned();
+                let residue = self.residue();
+                if !residue.is_empty() {
+                    let steps: Vec<&str> = residue.iter().map(crate::id::StepId::as_str).collect();
+                    hint.push_str("; still in place: ");
+                    hint.push_str(&steps.join(", "));
+                }
+                Some(Hint { hint, next })
+            }
+            Outcome::Stopped => Some(Hint { hint: "stopped on request; completed steps stay".to_owned(), next: vec![again()] }),
+            Outcome::Superseded { by } => Some(Hint {
+                hint: "a newer deployment took over".to_owned(),
+                next: vec![Remedy::command("look at it", format!("deploy show {by}"))],
+            }),
+        }
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Releases
+
+    /// What this ending changes about releases; `id` is used if a new one is recorded.
+    ///
+    /// A release whose traffic could not be taken back is recorded as live: retention must never
+    /// touch what may be serving.
+    #[must_use]
+    pub fn release_change(&self, id: ReleaseId) -> Option<ReleaseChange> {
+        let Phase::Ended(ended) = &self.phase else { return None };
+        let run = ended.run()?;
+        let digest = run.digest()?.clone();
+        let serves_now = match run.live_now() {
+            Ok(live) => live.is_some_and(|live| live.release == run.version() && live.digest == digest),
+            Err(_) => true,
+        };
+        let restoring = self.spec.trigger == Trigger::Rollback;
+        let record = |state| {
+            let url = run.outputs().rev().find_map(|(_, output)| output.url.clone());
+            let outline = run.plan().outline().clone();
+            Box::new(ReleaseRecord {
+                id,
+                version: run.version(),
+                state,
+                digest: digest.clone(),
+                url: url.or_else(|| outline.access.url.clone()).unwrap_or_default(),
+                deployment: self.id,
+                created_at: self.updated_at,
+                outline,
+            })
+        };
+        match (serves_now, restoring) {
+            (true, true) => Some(ReleaseChange::Restored(run.version())),
+            (true, false) => Some(ReleaseChange::Made(record(ReleaseState::Live))),
+            (false, true) => None,
+            (false, false) => Some(ReleaseChange::Failed(record(ReleaseState::Failed))),
+        }
+    }
+}
+
+fn unknown_step(run: &Run) -> Option<(&Step, &StepRecord)> {
+    run.steps().find(|(_, record)| matches!(record.state, StepState::Unknown { .. }))
+}
+
+fn failure_status(cause: &Cause) -> FailureStatus {
+    let Failure { code, message, evidence, tail } = cause.failure.clone();
+    FailureStatus { phase: cause.phase, step: cause.step.clone(), code, message, retryable: code.retryable(), evidence, tail }
+}
+
+fn blocked_failure(blocked: &Blocked, phase: PhaseName) -> FailureStatus {
+    let reasons = blocked.reasons();
+    let messages: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
+    let mut failure = Failure::new(FailureCode::PlanBlocked, messages.join("; "));
+    failure.evidence = reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
+    failure_status(&Cause { phase, step: None, failure })
+}
+
+fn blocked_hint(blocked: &Blocked) -> Hint {
+    let fixes = blocked.reasons().iter().filter_map(|reason| reason.fix.first());
+    let remedy = |fix: &crate::reason::Fix| {
+        let label = fix.set.as_ref().map_or_else(|| fix.label.clone(), |set| format!("{}: {set}", fix.label));
+        Remedy { label, command: fix.command.clone() }
+    };
+    Hint { hint: "remove what blocks the plan, then deploy again".to_owned(), next: fixes.map(remedy).collect() }
+}
+
+fn step_statuses(run: &Run) -> Vec<StepStatus> {
+    let one = |(step, record): (&Step, &StepRecord)| StepStatus {
+        id: step.id.clone(),
+        phase: step.phase,
+        title: step.title.clone(),
+        state: match record.state {
+            StepState::Pending => StepStatusName::Pending,
+            StepState::Running { .. }
+            | StepState::InDoubt { .. }
+            | StepState::Waiting { .. }
+            | StepState::Unknown { .. } => StepStatusName::Running,
+            StepState::Done { .. } => StepStatusName::Completed,
+            StepState::Failed { .. } => StepStatusName::Failed,
+            StepState::Skipped => StepStatusName::Skipped,
+        },
+        undone: record.undo == UndoState::Undone,
+        attempts: record.attempts,
+        started_at: record.started_at,
+        ended_at: record.ended_at,
+    };
+    run.steps().map(one).collect()
+}

@@ -1,0 +1,181 @@
+//! Why a preview says no: a closed list of codes, each with what it means and what to do.
+//!
+//! A reason is data, not an error: a blocked plan carries all of its reasons at once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Fact;
+use crate::lifecycle::PhaseName;
+
+macro_rules! reason_codes {
+    ($($variant:ident, $code:literal, $phase:ident, $field:expr, $meaning:literal, $fix:literal;)*) => {
+        /// The closed list of reason codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        pub enum ReasonCode {
+            $(#[doc = $meaning] #[serde(rename = $code)] $variant,)*
+        }
+
+        impl ReasonCode {
+            /// Every code, in the order of the reference page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The phase that says no.
+            #[must_use]
+            pub const fn phase(self) -> PhaseName {
+                match self { $(Self::$variant => PhaseName::$phase,)* }
+            }
+
+            /// What it means, one sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// What to do, one instruction.
+            #[must_use]
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)* }
+            }
+
+            /// The profile field it concerns.
+            #[must_use]
+            pub const fn profile_field(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $field,)* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    SourceNotFound, "source_not_found", Detect, None,
+        "The source does not exist.", "name a directory that exists";
+    SourceNotADirectory, "source_not_a_directory", Detect, None,
+        "The source is a file where a directory is needed.", "name the directory that holds the site";
+    SourceUnreadable, "source_unreadable", Detect, None,
+        "Something in the source may not be read.", "give the user that deploys permission to read it";
+    SourceUnsafe, "source_unsafe", Detect, None,
+        "The source holds a link out of itself, a link loop, a device, or a name that is not UTF-8.", "remove it, or leave it out with .deployignore";
+    SourceTooLarge, "source_too_large", Detect, None,
+        "The source has more files, bytes or levels than the limits allow.", "narrow it with source.base_directory, or leave files out with .deployignore";
+    BaseDirectoryMissing, "base_directory_missing", Detect, Some("source.baseDirectory"),
+        "The base directory does not exist in the source.", "correct source.base_directory";
+    PathOutsideSource, "path_outside_source", Detect, None,
+        "A configured path leaves the source.", "give a relative path without ..";
+    NothingToServe, "nothing_to_serve", Detect, Some("runtime.publishDirectory"),
+        "No index.html was found where a site keeps it.", "set runtime.publish_directory to the directory that holds index.html";
+    PublishDirectoryMissing, "publish_directory_missing", Detect, Some("runtime.publishDirectory"),
+        "The publish directory does not exist and no build makes it.", "set runtime.publish_directory to a directory that exists, or runtime.build to the command that makes it";
+    PublishDirectoryUnknown, "publish_directory_unknown", Detect, Some("runtime.publishDirectory"),
+        "A build command is set but not where its result is.", "set runtime.publish_directory to the directory that the build writes";
+    UnsupportedProject, "unsupported_project", Detect, Some("runtime.build"),
+        "The project was recognised but can't be planned from what was found.", "set runtime.build and runtime.publish_directory explicitly";
+    UnsupportedStrategy, "unsupported_strategy", Plan, Some("runtime.strategy"),
+        "The target can't carry out this strategy.", "use a strategy that the target supports";
+    UnsupportedTarget, "unsupported_target", Plan, None,
+        "No executor of that name is installed.", "use one of the targets named in the evidence";
+    HostInvalid, "host_invalid", Plan, Some("access.host"),
+        "The host is not a host name.", "set access.host to a name of letters, digits, dots and hyphens";
+    HostTaken, "host_taken", Plan, Some("access.host"),
+        "The host belongs to another resource.", "choose another access.host, or remove the other resource's route";
+    HealthPathInvalid, "health_path_invalid", Plan, Some("health.path"),
+        "The health path is not an absolute path.", "set health.path to a path that begins with /";
+    InvalidLimit, "invalid_limit", Plan, None,
+        "A number or a length of time is outside what is possible.", "correct the value named in the evidence";
+    NotSupportedByTarget, "not_supported_by_target", Plan, None,
+        "The profile asks for something that the target can't do.", "remove the field, or choose another target";
+    PlanChanged, "plan_changed", Plan, None,
+        "The plan is not the one that was approved.", "look at the new plan and approve its fingerprint";
+    ReleaseNotFound, "release_not_found", Plan, None,
+        "The resource has no such release.", "choose one that `deploy releases` lists";
+    ReleaseNotUsable, "release_not_usable", Plan, None,
+        "The release never passed verification, or it was pruned.", "choose a release that is live or previous";
+    ReleaseAlreadyLive, "release_already_live", Plan, None,
+        "The release is live already.", "nothing needs to be done";
+    ArtifactMissing, "artifact_missing", Plan, None,
+        "The release's artifact is gone or damaged.", "choose another release, or deploy the source again";
+    InsufficientDisk, "insufficient_disk", Plan, None,
+        "There is not enough free space for another release.", "free disk space, or keep fewer releases with rollback.keep";
+    PortTaken, "port_taken", Plan, Some("access.port"),
+        "The port is used by another resource.", "choose another access.port";
+}
+
+/// A value to set, or a command to give, that removes a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Fix {
+    /// What to do.
+    pub label: String,
+    /// What to write into `deploy.toml`, as `key = value`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub set: Option<String>,
+    /// The command to give.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub command: Option<String>,
+}
+
+/// One reason why a plan is blocked, or doubtful.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Reason {
+    /// The stable code.
+    pub code: ReasonCode,
+    /// The phase that says no.
+    pub phase: PhaseName,
+    /// What is wrong here, in this project.
+    pub message: String,
+    /// What shows it.
+    pub evidence: Vec<Fact>,
+    /// What removes the cause.
+    pub fix: Vec<Fix>,
+    /// What goes on in spite of it.
+    #[serde(rename = "override")]
+    pub overrides: Vec<Fix>,
+    /// The profile field it concerns, for example `network.internalPort`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile_field: Option<String>,
+}
+
+impl Reason {
+    /// A reason with the list's fix and field.
+    pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            phase: code.phase(),
+            message: message.into(),
+            evidence: Vec::new(),
+            fix: vec![Fix { label: code.fix().to_owned(), set: None, command: None }],
+            overrides: Vec::new(),
+            profile_field: code.profile_field().map(str::to_owned),
+        }
+    }
+
+    /// Adds what shows it.
+    #[must_use]
+    pub fn because(mut self, file: impl Into<String>, fact: impl Into<String>) -> Self {
+        self.evidence.push(Fact::new(file, fact));
+        self
+    }
+
+    /// Adds an exact value for `deploy.toml` as the first fix.
+    #[must_use]
+    pub fn set(mut self, label: impl Into<String>, set: impl Into<String>) -> Self {
+        self.fix.insert(0, Fix { label: label.into(), set: Some(set.into()), command: None });
+        self
+    }
+
+    /// Adds a command as the first fix.
+    #[must_use]
+    pub fn run(mut self, label: impl Into<String>, command: impl Into<String>) -> Self {
+        self.fix.insert(0, Fix { label: label.into(), set: None, command: Some(command.into()) });
+        self
+    }
+}

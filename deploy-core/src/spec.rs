@@ -1,0 +1,264 @@
+//! What somebody asks for: a source, what they fixed explicitly, and how far the engine may go.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DeploymentId, Digest, Name, ResourceKey, Version};
+use crate::time::Span;
+
+/// Where the thing to deploy comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Source {
+    /// A directory on the machine of the control plane, as an absolute path.
+    Directory {
+        /// The absolute path.
+        path: String,
+    },
+    /// A kept release of the same resource: what a rollback deploys.
+    Release {
+        /// Which one.
+        version: Version,
+    },
+}
+
+/// What somebody asks the engine to deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Spec {
+    /// What is deployed, and in which environment.
+    pub resource: ResourceKey,
+    /// The name of the executor that carries it out: `static`, `docker`, `fly`.
+    pub target: Name,
+    /// Where it comes from.
+    pub source: Source,
+    /// What was fixed explicitly.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Why this deployment exists.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Who asked.
+    pub actor: Actor,
+    /// When the plan may be carried out.
+    #[serde(default)]
+    pub approval: Approval,
+}
+
+/// Why a deployment exists.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Trigger {
+    /// Somebody deployed a source.
+    #[default]
+    Create,
+    /// The same source again, on purpose.
+    Redeploy,
+    /// A new attempt after one that did not succeed.
+    Retry {
+        /// The attempt before.
+        of: DeploymentId,
+    },
+    /// Back to a kept release.
+    Rollback,
+}
+
+/// Who gave a command, as they are shown in the history: a user name, a token's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Actor(pub String);
+
+/// When a plan may be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Approval {
+    /// As soon as it is ready.
+    #[default]
+    Automatic,
+    /// Only if it is exactly this plan; any other is blocked as `plan_changed`.
+    Exactly {
+        /// The fingerprint that was seen in a preview.
+        fingerprint: Digest,
+    },
+    /// When somebody approves its fingerprint.
+    Required,
+}
+
+/// What the user fixed explicitly. An explicit value always wins over what was detected.
+///
+/// One type reads `deploy.toml` (`base_directory`) and JSON (`baseDirectory`); it is written as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Profile {
+    /// Which part of the source.
+    pub source: SourceProfile,
+    /// How it is built and started.
+    pub runtime: RuntimeProfile,
+    /// Where it listens.
+    pub network: NetworkProfile,
+    /// When it counts as healthy.
+    pub health: HealthProfile,
+    /// Where people reach it.
+    pub access: AccessProfile,
+    /// Plain environment variables for builds and the running release.
+    pub env: BTreeMap<String, String>,
+    /// References to secrets, never values.
+    pub secrets: BTreeMap<String, SecretRef>,
+    /// What happens after a failure, and what is kept.
+    pub rollback: RollbackProfile,
+    /// Bounds of a run.
+    pub limits: LimitsProfile,
+}
+
+/// `[source]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceProfile {
+    /// The directory within the source that holds the app, for example `apps/web`.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "base_directory")]
+    pub base_directory: Option<String>,
+}
+
+/// How the artifact is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Strategy {
+    /// As detection says.
+    #[default]
+    Auto,
+    /// From the user's Dockerfile.
+    Dockerfile,
+    /// From the user's Compose file.
+    Compose,
+    /// An image that exists already.
+    Image,
+    /// With the commands given here.
+    Commands,
+    /// As a static site.
+    Static,
+}
+
+/// `[runtime]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RuntimeProfile {
+    /// How the artifact is made.
+    pub strategy: Strategy,
+    /// The install command, run as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<String>,
+    /// The build command, run as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The start command, run as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// The directory that holds the finished site, relative to the base directory.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "publish_directory")]
+    pub publish_directory: Option<String>,
+    /// The file answered with status 200 where a single-page app has no file of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// The Dockerfile, relative to the base directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// The prebuilt image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NetworkProfile {
+    /// The port the app listens on inside its container.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "internal_port")]
+    pub internal_port: Option<u16>,
+}
+
+/// `[health]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HealthProfile {
+    /// The path that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The time between two attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Span>,
+    /// How long one attempt may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// How many good answers in a row make it healthy.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "healthy_after")]
+    pub healthy_after: Option<u32>,
+    /// How long it may take until it is healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// The status that counts as good; any 2xx when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "expected_status")]
+    pub expected_status: Option<u16>,
+    /// A text the body must contain.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "expected_body")]
+    pub expected_body: Option<String>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccessProfile {
+    /// The host name it is reached by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// A port of its own beside the host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// Where a secret's value is read from, late, in the process that needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SecretRef {
+    /// The environment variable of the control plane that holds it.
+    pub env: String,
+}
+
+/// `[rollback]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RollbackProfile {
+    /// Whether a failure behind the switch restores the release before; yes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<bool>,
+    /// How many verified releases are kept, the live one included; 5 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u32>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LimitsProfile {
+    /// How long install and build together may take; 15 minutes when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "build_timeout")]
+    pub build_timeout: Option<Span>,
+    /// How long the whole run may take; 1 hour when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "run_timeout")]
+    pub run_timeout: Option<Span>,
+}
