@@ -60,7 +60,8 @@ impl Deployment {
     /// The first event of a deployment.
     #[must_use]
     pub fn accept(id: DeploymentId, resource_id: ResourceId, spec: Arc<Spec>, at: Timestamp) -> Envelope {
-        Envelope { schema: SCHEMA, deployment: id, sequence: Seq(1), at, event: Event::Accepted { spec, resource_id } }
+        let event = Event::Accepted { spec, resource_id };
+        Envelope { schema: SCHEMA, deployment: id, sequence: Seq(1), at, phase: PhaseName::Detect, event }
     }
 
     /// Folds a stored history.
@@ -295,8 +296,9 @@ impl Deployment {
         let mut queue = first;
         for _ in 0..FOLLOW_UPS {
             for event in queue.drain(..) {
-                let envelope = state.number(event, at);
+                let mut envelope = state.number(event, at);
                 state = state.evolve(&envelope).expect("what a phase decides it can fold: tests/model.rs");
+                envelope.phase = state.phase.name();
                 decided.push(envelope);
             }
             match state.phase.follow_up(&state.conditions(state.fence, at)) {
@@ -307,8 +309,9 @@ impl Deployment {
         decided
     }
 
-    const fn number(&self, event: Event, at: Timestamp) -> Envelope {
-        Envelope { schema: SCHEMA, deployment: self.id, sequence: self.seq.next(), at, event }
+    fn number(&self, event: Event, at: Timestamp) -> Envelope {
+        let phase = self.phase.name();
+        Envelope { schema: SCHEMA, deployment: self.id, sequence: self.seq.next(), at, phase, event }
     }
 
     // -----------------------------------------------------------------------------------------

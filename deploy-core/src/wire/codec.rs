@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::event::Event;
 use crate::id::{DeploymentId, Seq};
+use crate::lifecycle::PhaseName;
 use crate::time::Timestamp;
 
 /// The schema that this version writes.
@@ -23,6 +24,8 @@ pub struct Envelope {
     pub sequence: Seq,
     /// When it was decided.
     pub at: Timestamp,
+    /// The phase it led to.
+    pub phase: PhaseName,
     /// What was decided.
     pub event: Event,
 }

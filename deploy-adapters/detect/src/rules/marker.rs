@@ -1,0 +1,32 @@
+//! How a row of a table recognises a project: by a file, or by a word in one.
+
+use deploy_core::evidence::Fact;
+
+use crate::rule::Scene;
+
+/// A file that shows what a project is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Marker {
+    /// The file is there.
+    File(&'static str),
+    /// The file is there and contains the word.
+    Word(&'static str, &'static str),
+    /// A file at the top whose name ends like this is there.
+    Ending(&'static str),
+}
+
+impl Marker {
+    /// What shows it, if it is there.
+    pub(super) fn find(self, scene: Scene<'_>, shows: &str) -> Option<Fact> {
+        let file = match self {
+            Self::File(file) => scene.evidence.has(file).then(|| file.to_owned())?,
+            Self::Word(file, word) => scene.text(file)?.contains(word).then(|| file.to_owned())?,
+            Self::Ending(ending) => top_level(scene).find(|file| file.ends_with(ending))?.to_owned(),
+        };
+        Some(Fact::new(file, shows))
+    }
+}
+
+fn top_level<'a>(scene: Scene<'a>) -> impl Iterator<Item = &'a str> {
+    scene.evidence.files.keys().map(String::as_str).filter(|file| !file.contains('/'))
+}

@@ -1,0 +1,333 @@
+//! Projects as evidence, and what the catalogue says about them.
+
+use deploy_core::detect::{Detection, ProjectKind, SupportTier};
+use deploy_core::evidence::Evidence;
+use deploy_core::port::Detector;
+use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::spec::{Profile, Strategy};
+use deploy_detect::Catalogue;
+
+const PAGE: &str = "<!doctype html><title>hello</title><h1>hello</h1>";
+
+/// Files with their contents; what starts with `<` or `{` is just a text like any other.
+fn evidence(files: &[(&str, &str)]) -> Evidence {
+    let catalogue = Catalogue::new();
+    let mut evidence = Evidence { commit: Some("c0ffee".repeat(6) + "c0ff"), ..Evidence::default() };
+    for (path, text) in files {
+        evidence.files.insert((*path).to_owned(), text.len() as u64);
+        if catalogue.wanted().contains(path) {
+            evidence.texts.insert((*path).to_owned(), (*text).to_owned());
+        }
+    }
+    evidence
+}
+
+fn detect(files: &[(&str, &str)]) -> Detection {
+    detect_with(files, |_| {})
+}
+
+fn detect_with(files: &[(&str, &str)], set: impl FnOnce(&mut Profile)) -> Detection {
+    let mut profile = Profile::default();
+    set(&mut profile);
+    Catalogue::new().detect(&evidence(files), &profile)
+}
+
+fn published(detection: &Detection) -> Option<&str> {
+    assert_eq!(codes(&detection.blocked), [], "{:?}", detection.blocked);
+    detection.publish_directory.as_ref().map(|found| found.value.as_str())
+}
+
+fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
+    reasons.iter().map(|reason| reason.code).collect()
+}
+
+/// The lines a reason offers, overrides last.
+fn lines(reason: &Reason) -> Vec<&str> {
+    reason.fix.iter().chain(&reason.overrides).filter_map(|fix| fix.set.as_deref()).collect()
+}
+
+#[test]
+fn a_page_at_the_top_is_a_site() {
+    let detection = detect(&[("index.html", PAGE), ("style.css", "")]);
+    assert_eq!(published(&detection), Some("."));
+    assert_eq!(detection.planner, "static-html");
+    assert_eq!((detection.kind, detection.support_tier), (ProjectKind::Static, SupportTier::Full));
+    assert_eq!(detection.evidence[0].file, "index.html");
+    assert_eq!(detection.warnings, []);
+    assert!(detection.commit.is_some());
+}
+
+#[test]
+fn a_page_is_found_in_every_usual_place() {
+    for directory in ["public", "site", "dist", "docs", "_site", "build", "out"] {
+        let detection = detect(&[(&format!("{directory}/index.html"), PAGE), ("README.md", "")]);
+        assert_eq!(published(&detection), Some(directory));
+        assert_eq!(detection.evidence[0].file, format!("{directory}/index.html"));
+    }
+}
+
+#[test]
+fn of_several_sites_the_first_is_used_and_the_others_are_named() {
+    let detection = detect(&[("dist/index.html", PAGE), ("docs/index.html", PAGE), ("out/index.html", PAGE)]);
+    assert_eq!(published(&detection), Some("dist"));
+    assert_eq!(codes(&detection.warnings), [ReasonCode::PublishDirectoryUnknown]);
+    assert_eq!(
+        lines(&detection.warnings[0]),
+        [
+            "runtime.publish_directory = \"dist\"",
+            "runtime.publish_directory = \"docs\"",
+            "runtime.publish_directory = \"out\"",
+        ]
+    );
+
+    let detection = detect(&[("index.html", PAGE), ("docs/index.html", PAGE)]);
+    assert_eq!(
+        (published(&detection), detection.warnings.len()),
+        (Some("."), 0),
+        "docs is a part of the site"
+    );
+    let detection = detect(&[("index.html", PAGE), ("public/index.html", PAGE)]);
+    assert_eq!((published(&detection), detection.warnings.len()), (Some("."), 1));
+}
+
+#[test]
+fn a_package_without_a_build_is_still_a_plain_site() {
+    let package = r#"{ "devDependencies": { "prettier": "3" }, "scripts": { "lint": "prettier -c ." } }"#;
+    let detection = detect(&[("index.html", PAGE), ("package.json", package)]);
+    assert_eq!(published(&detection), Some("."));
+}
+
+#[test]
+fn a_page_named_200_is_the_fallback() {
+    let detection = detect(&[("dist/index.html", PAGE), ("dist/200.html", PAGE)]);
+    assert_eq!(detection.fallback.map(|found| found.value).as_deref(), Some("200.html"));
+}
+
+/// The classic wrong guess: a framework keeps an `index.html` that is a source, and it gets served as the site.
+#[test]
+fn the_source_of_a_page_is_never_served() {
+    let package = |text: &str| {
+        format!("{{ \"devDependencies\": {{ \"{text}\": \"1\" }}, \"scripts\": {{ \"build\": \"x\" }} }}")
+    };
+    let (vite, scripts, angular) = (package("vite"), package("react-scripts"), package("@angular/core"));
+    let vite_page = "<div id=\"root\"></div><script type=\"module\" src=\"/src/main.tsx\"></script>";
+    let cases: &[&[(&str, &str)]] = &[
+        &[("package.json", &vite), ("index.html", vite_page), ("src/main.tsx", "")],
+        &[("package.json", &vite), ("index.html", PAGE)],
+        &[("index.html", vite_page), ("src/main.tsx", "")],
+        &[("package.json", &scripts), ("public/index.html", "<link href=\"%PUBLIC_URL%/a\">")],
+        &[("public/index.html", "<link href=\"%PUBLIC_URL%/a\">")],
+        &[("package.json", &angular), ("src/index.html", "<app-root></app-root>")],
+        &[("_config.yml", ""), ("index.html", "---\nlayout: home\n---\n")],
+        &[("index.html", "---\nlayout: home\n---\n")],
+        &[("Gemfile", "gem \"jekyll\""), ("index.html", PAGE)],
+        &[("hugo.toml", ""), ("public/index.html", PAGE)],
+        &[("config.toml", "baseURL = \"/\""), ("public/index.html", PAGE)],
+        &[(".eleventy.js", ""), ("index.html", "---\ntitle: x\n---\n")],
+        &[("mkdocs.yml", ""), ("docs/index.md", "")],
+        &[("index.html", "<?php phpinfo();")],
+        &[("Trunk.toml", ""), ("index.html", "<link data-trunk rel=\"rust\">")],
+    ];
+    for files in cases {
+        for strategy in [Strategy::Auto, Strategy::Static] {
+            let detection = detect_with(files, |profile| profile.runtime.strategy = strategy);
+            assert_eq!(
+                codes(&detection.blocked),
+                [ReasonCode::UnsupportedProject],
+                "{files:?}: {detection:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_recognised_project_comes_with_the_lines_to_write() {
+    let package = r#"{ "scripts": { "build": "vite build" }, "devDependencies": { "vite": "7" } }"#;
+    let detection = detect(&[
+        ("package.json", package),
+        ("pnpm-lock.yaml", ""),
+        ("index.html", PAGE),
+        ("tsconfig.json", "{}"),
+    ]);
+    assert_eq!(detection.framework.as_deref(), Some("vite"));
+    assert_eq!(detection.language.as_deref(), Some("typescript"));
+    assert_eq!(detection.package_manager.as_deref(), Some("pnpm"));
+    let reason = &detection.blocked[0];
+    assert!(
+        reason.message.contains("a Vite project") && reason.message.contains("package.json"),
+        "{}",
+        reason.message
+    );
+    assert_eq!(
+        lines(reason),
+        [
+            "runtime.install = \"pnpm install --frozen-lockfile\"",
+            "runtime.build = \"pnpm run build\"",
+            "runtime.publish_directory = \"dist\"",
+            "runtime.publish_directory = \".\"",
+        ]
+    );
+}
+
+#[test]
+fn programs_and_containers_are_recognised_and_blocked() {
+    for (file, text, language, framework) in [
+        ("requirements.txt", "Flask==3\n", Some("python"), Some("flask")),
+        ("manage.py", "", Some("python"), Some("django")),
+        ("Gemfile", "gem 'rails'", Some("ruby"), Some("rails")),
+        ("composer.json", "{\"require\":{\"laravel/framework\":\"1\"}}", Some("php"), Some("laravel")),
+        ("go.mod", "require github.com/gin-gonic/gin v1", Some("go"), Some("gin")),
+        ("Cargo.toml", "axum = \"0.8\"", Some("rust"), Some("axum")),
+        ("pom.xml", "spring-boot", Some("java"), Some("spring-boot")),
+        ("App.csproj", "", Some("dotnet"), None),
+        ("mix.exs", "{:phoenix, 1}", Some("elixir"), Some("phoenix")),
+        ("Dockerfile", "FROM x", None, None),
+        ("compose.yaml", "", None, None),
+    ] {
+        let detection = detect(&[(file, text), ("index.html", PAGE)]);
+        assert_eq!(codes(&detection.blocked), [ReasonCode::UnsupportedProject], "{file}");
+        assert_eq!(detection.language.as_deref(), language, "{file}");
+        assert_eq!(detection.framework.as_deref(), framework, "{file}");
+        assert_eq!(detection.evidence[0].file, file);
+        assert_eq!(lines(&detection.blocked[0]).last(), Some(&"runtime.publish_directory = \".\""), "{file}");
+
+        let by_choice = detect_with(&[(file, text), ("index.html", PAGE)], |profile| {
+            profile.runtime.strategy = Strategy::Static;
+        });
+        assert_eq!(published(&by_choice), Some("."), "{file}");
+        let directory = detect_with(&[(file, text), ("index.html", PAGE)], |profile| {
+            profile.runtime.publish_directory = Some(".".to_owned());
+        });
+        assert_eq!(published(&directory), Some("."), "{file}");
+    }
+}
+
+#[test]
+fn where_a_build_writes_is_known_for_generators_only() {
+    let build = |files: &[(&str, &str)]| {
+        detect_with(files, |profile| profile.runtime.build = Some("make".to_owned()))
+    };
+    let package = |name: &str| format!("{{ \"dependencies\": {{ \"{name}\": \"1\" }} }}");
+    let angular = r#"{ "projects": { "shop": { "architect": { "build": {
+        "builder": "@angular/build:application", "options": {} } } } } }"#;
+    for (files, directory) in [
+        (vec![("package.json", package("vite"))], "dist"),
+        (
+            vec![("package.json", package("vite")), ("vite.config.ts", "build: { outDir: '../web' }".into())],
+            "",
+        ),
+        (
+            vec![
+                ("package.json", package("vite")),
+                ("vite.config.ts", "build: { outDir: 'web/out' }".into()),
+            ],
+            "web/out",
+        ),
+        (vec![("package.json", package("vite")), ("vite.config.ts", "build: { outDir: dir() }".into())], ""),
+        (vec![("package.json", package("react-scripts"))], "build"),
+        (
+            vec![("package.json", package("@angular/core")), ("angular.json", angular.into())],
+            "dist/shop/browser",
+        ),
+        (vec![("package.json", package("next"))], ""),
+        (vec![("package.json", package("express"))], ""),
+        (vec![("hugo.toml", String::new())], "public"),
+        (vec![("mkdocs.yml", String::new())], "site"),
+        (vec![("_config.yml", String::new())], "_site"),
+        (vec![("Makefile", String::new())], ""),
+        (vec![("index.html", PAGE.into())], ""),
+        (vec![("dist/index.html", PAGE.into())], "dist"),
+        (vec![("dist/index.html", PAGE.into()), ("out/index.html", PAGE.into())], ""),
+        (vec![("index.html", "---\n---\n".into()), ("dist/index.html", PAGE.into())], "dist"),
+    ] {
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let detection = build(&files);
+        if directory.is_empty() {
+            assert_eq!(codes(&detection.blocked), [ReasonCode::PublishDirectoryUnknown], "{files:?}");
+            assert_eq!(detection.publish_directory, None);
+            assert!(!lines(&detection.blocked[0]).is_empty());
+        } else {
+            assert_eq!(published(&detection), Some(directory), "{files:?}");
+        }
+    }
+}
+
+#[test]
+fn an_explicit_directory_wins_over_everything() {
+    let publish = |files: &[(&str, &str)], directory: &str, build: Option<&str>| {
+        detect_with(files, |profile| {
+            profile.runtime.publish_directory = Some(directory.to_owned());
+            profile.runtime.build = build.map(str::to_owned);
+        })
+    };
+    let package = r#"{ "scripts": { "build": "vite build" }, "devDependencies": { "vite": "7" } }"#;
+    let files = [("package.json", package), ("web/index.html", PAGE), ("dist/a.js", "")];
+
+    let detection = publish(&files, "./web/", None);
+    assert_eq!((published(&detection), detection.warnings.len()), (Some("web"), 0));
+    assert_eq!(detection.framework.as_deref(), Some("vite"));
+
+    let detection = publish(&files, "dist", None);
+    assert_eq!(published(&detection), Some("dist"));
+    assert_eq!(codes(&detection.warnings), [ReasonCode::NothingToServe]);
+
+    let detection = publish(&files, "not-there-yet", Some("npm run build"));
+    assert_eq!((published(&detection), detection.warnings.len()), (Some("not-there-yet"), 0));
+
+    let detection = publish(&files, "dits", None);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::PublishDirectoryMissing]);
+    assert!(detection.blocked[0].message.contains("did you mean dist?"), "{}", detection.blocked[0].message);
+    assert_eq!(lines(&detection.blocked[0])[0], "runtime.publish_directory = \"dist\"");
+
+    for outside in ["../x", "/srv", "a\\b", "%2e%2e"] {
+        for build in [None, Some("make")] {
+            let detection = publish(&files, outside, build);
+            assert_eq!(codes(&detection.blocked), [ReasonCode::PathOutsideSource], "{outside}");
+            assert_eq!(detection.publish_directory, None);
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_was_passed_over_says_why_it_is_missing() {
+    let mut evidence = evidence(&[("a.txt", "")]);
+    evidence.omitted.push("dist: a link that leaves the source (/srv)".to_owned());
+    let mut profile = Profile::default();
+    profile.runtime.publish_directory = Some("dist".to_owned());
+    let detection = Catalogue::new().detect(&evidence, &profile);
+    let facts: Vec<&str> = detection.blocked[0].evidence.iter().map(|fact| fact.fact.as_str()).collect();
+    assert!(facts.contains(&"a link that leaves the source (/srv)"), "{facts:?}");
+}
+
+#[test]
+fn nothing_to_serve_says_what_was_looked_for() {
+    let detection = detect(&[]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::NothingToServe]);
+    assert!(detection.blocked[0].message.contains("_site/index.html"));
+
+    let detection = detect(&[("Index.HTML", PAGE), ("web/app/index.html", PAGE), ("home.htm", PAGE)]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::NothingToServe]);
+    let files: Vec<&str> = detection.blocked[0].evidence.iter().map(|fact| fact.file.as_str()).collect();
+    assert_eq!(files, ["Index.HTML", "home.htm", "web/app/index.html"]);
+    assert_eq!(lines(&detection.blocked[0]), ["runtime.publish_directory = \"web/app\""]);
+}
+
+#[test]
+fn another_strategy_is_left_to_the_plan() {
+    for strategy in [Strategy::Dockerfile, Strategy::Compose, Strategy::Image, Strategy::Commands] {
+        let detection = detect_with(&[("go.mod", ""), ("Dockerfile", "")], |profile| {
+            profile.runtime.strategy = strategy;
+            profile.runtime.publish_directory = Some("missing".to_owned());
+        });
+        assert_eq!((codes(&detection.blocked), detection.publish_directory), (vec![], None));
+        assert_eq!(detection.language.as_deref(), Some("go"));
+        assert_eq!(detection.dockerfile.map(|found| found.value).as_deref(), Some("Dockerfile"));
+    }
+}
+
+#[test]
+fn a_package_that_is_no_json_is_not_guessed_at() {
+    let detection = detect(&[("package.json", "{,}"), ("index.html", PAGE)]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::UnsupportedProject]);
+    assert!(detection.blocked[0].message.contains("not valid JSON"));
+}

@@ -1,0 +1,85 @@
+//! Reading control requests, within bounds.
+
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+
+use super::problem;
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::web::body::Body;
+
+/// What a control request is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Resource<'a> {
+    Status,
+    Stop,
+    Candidate(Digest),
+    Route(&'a str),
+}
+
+/// Reads the path; `None` for anything unknown.
+pub(super) fn resource(path: &str) -> Option<Resource<'_>> {
+    match path {
+        "/status" => return Some(Resource::Status),
+        "/stop" => return Some(Resource::Stop),
+        _ => {}
+    }
+    if let Some(digest) = path.strip_prefix("/candidates/") {
+        return digest.parse().ok().map(Resource::Candidate);
+    }
+    let host = path.strip_prefix("/routes/")?;
+    (!host.contains('/')).then_some(Resource::Route(host))
+}
+
+/// The candidate a host names: `<64 hex>.candidate`. No route can have such a host, its label is too long.
+pub(super) fn candidate_host(host: &str) -> Option<Digest> {
+    host.strip_suffix(".candidate").and_then(Digest::from_dir_name)
+}
+
+/// Reads a JSON body; an empty one is `None`.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    body: Incoming,
+    limits: &Limits,
+) -> Result<Option<T>, Response<Body>> {
+    let limited = Limited::new(body, limits.control_body_bytes).collect();
+    let Ok(collected) = tokio::time::timeout(limits.control_body_timeout, limited).await else {
+        return Err(invalid(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"));
+    };
+    let bytes = match collected {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(invalid(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
+        }
+        Err(error) => return Err(invalid(StatusCode::BAD_REQUEST, &error.to_string())),
+    };
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| invalid(StatusCode::BAD_REQUEST, &e.to_string()))
+}
+
+fn invalid(status: StatusCode, message: &str) -> Response<Body> {
+    problem::simple(status, "invalid_request", message, "Use a client of the same version as the edge.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inv_40_only_listed_resources_exist() {
+        let digest = Digest::of(b"x");
+        assert_eq!(resource("/status"), Some(Resource::Status));
+        assert_eq!(resource(&format!("/candidates/{digest}")), Some(Resource::Candidate(digest)));
+        assert_eq!(resource("/routes/a.example"), Some(Resource::Route("a.example")));
+        for path in
+            ["/", "/status/", "/routes", "/routes/a/b", "/candidates/", "/candidates/../x", "//status", "*"]
+        {
+            assert_eq!(resource(path), None, "{path}");
+        }
+        assert_eq!(candidate_host(&format!("{}.candidate", digest.dir_name())), Some(digest));
+        assert_eq!(candidate_host("abc.candidate"), None);
+    }
+}

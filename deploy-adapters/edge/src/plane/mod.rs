@@ -1,0 +1,180 @@
+//! The running data plane: what is loaded, what is live, and how it changes.
+//!
+//! Requests read one immutable [`live::LiveRoutes`] through an atomic pointer. A change builds the next one, makes
+//! the table durable, and swaps the pointer; a request that began before goes on with what it read.
+
+mod candidates;
+mod live;
+mod public;
+mod switch;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::content::Content;
+use crate::digest::Digest;
+use crate::lifecycle::Phase;
+use crate::limits::Limits;
+use crate::release::ReleaseError;
+use crate::routes::{Route, RouteTable};
+use crate::server::Workers;
+use crate::site::Site;
+use crate::stats::Stats;
+use crate::web::respond::Responder;
+
+pub(crate) use candidates::Candidate;
+pub(crate) use public::Origin;
+pub use switch::SwitchError;
+
+use candidates::Candidates;
+use live::LiveRoutes;
+use switch::Writer;
+
+/// Everything the connections of one edge share.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) limits: Limits,
+    pub(crate) address: SocketAddr,
+    pub(crate) started: Instant,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Asked through the control socket.
+    pub(crate) stop_requested: Notify,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) control_connections: Arc<Semaphore>,
+    pub(crate) responder: Responder,
+    workers: Workers,
+    releases: PathBuf,
+    table_path: PathBuf,
+    live: ArcSwap<LiveRoutes>,
+    writer: tokio::sync::Mutex<Writer>,
+    candidates: Mutex<Candidates>,
+    /// One release is loaded at a time: loading is disk work, and its memory is bounded this way.
+    loading: Semaphore,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Plane {
+    /// A plane that serves nothing yet; [`Self::restore`] puts the table's routes to work.
+    ///
+    /// # Errors
+    /// If its threads cannot be started.
+    pub(crate) fn new(
+        limits: Limits,
+        address: SocketAddr,
+        releases: PathBuf,
+        table_path: PathBuf,
+    ) -> io::Result<Arc<Self>> {
+        let phase = watch::Sender::new(Phase::Serving);
+        Ok(Arc::new(Self {
+            workers: Workers::start(limits.workers, limits.disk_reads, &phase)?,
+            address,
+            started: Instant::now(),
+            stats: Arc::default(),
+            phase,
+            stop_requested: Notify::new(),
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            control_connections: Arc::new(Semaphore::new(limits.control_connections)),
+            responder: Responder {
+                content: Content::new(&limits),
+                stream_chunk_bytes: limits.stream_chunk_bytes,
+            },
+            releases,
+            table_path,
+            live: ArcSwap::default(),
+            writer: tokio::sync::Mutex::default(),
+            candidates: Mutex::new(Candidates::new(limits.candidates)),
+            loading: Semaphore::new(1),
+            warnings: Mutex::default(),
+            limits,
+        }))
+    }
+
+    /// Puts the routes of a table read from disk to work. A route whose release or port is not available now does
+    /// not keep the others from being served; it becomes a warning.
+    pub(crate) async fn restore(self: &Arc<Self>, table: RouteTable) {
+        let mut live = LiveRoutes::default();
+        for route in table.routes() {
+            let site = self.load_site(&route.digest).await;
+            if let Err(error) = &site {
+                self.warn(format!("{} cannot be served: {error}", route.host));
+            }
+            live.insert(route.clone(), site.ok());
+        }
+        self.live.store(Arc::new(live));
+        self.restore_writer(table).await;
+    }
+
+    /// The route of a normalised host, as requests see it now.
+    pub(crate) fn route(&self, host: &str) -> Option<Route> {
+        self.live.load().route(host).cloned()
+    }
+
+    /// All routes as requests see them now, by host.
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        self.live.load().routes()
+    }
+
+    /// Things a person should know, oldest first.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        lock(&self.warnings).clone()
+    }
+
+    /// Notes and logs something a person should know. Only done while starting, so the list is bounded by the table.
+    pub(crate) fn warn(&self, warning: String) {
+        tracing::warn!("{warning}");
+        lock(&self.warnings).push(warning);
+    }
+
+    /// Loads a release as a candidate for a coming switch.
+    pub(crate) async fn add_candidate(
+        &self,
+        digest: &Digest,
+        fallback: Option<String>,
+    ) -> Result<(), SwitchError> {
+        let site = self.load_site(digest).await?;
+        switch::check_fallback(&site, fallback.as_deref())?;
+        lock(&self.candidates).put(Candidate { site, fallback });
+        Ok(())
+    }
+
+    /// A loaded candidate.
+    pub(crate) fn candidate(&self, digest: &Digest) -> Option<Candidate> {
+        lock(&self.candidates).get(digest)
+    }
+
+    /// The loaded candidates, longest-kept first.
+    pub(crate) fn candidates(&self) -> Vec<Digest> {
+        lock(&self.candidates).digests()
+    }
+
+    /// Forgets a candidate. Requests that are using it end normally.
+    pub(crate) fn forget_candidate(&self, digest: &Digest) {
+        lock(&self.candidates).forget(digest);
+    }
+
+    /// The release `digest`: as a candidate or a live route has it, else from disk.
+    async fn load_site(&self, digest: &Digest) -> Result<Arc<Site>, ReleaseError> {
+        let failed = |reason: String| ReleaseError::Io { digest: *digest, reason };
+        let _permit = self.loading.acquire().await.map_err(|e| failed(e.to_string()))?;
+        let loaded = self.candidate(digest).map(|candidate| candidate.site);
+        if let Some(site) = loaded.or_else(|| self.live.load().site(digest)) {
+            return Ok(site);
+        }
+        let (releases, digest) = (self.releases.clone(), *digest);
+        let loading = tokio::task::spawn_blocking(move || Site::load(&releases, &digest));
+        let site = loading.await.map_err(|e| failed(e.to_string()))??;
+        Ok(Arc::new(site))
+    }
+}
+
+/// Locks data that no panic can leave half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

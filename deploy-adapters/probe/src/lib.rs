@@ -1,0 +1,31 @@
+//! Health probes over HTTP: one observation at a time, bounded and without redirects.
+//!
+//! Three parts, from pure to effect:
+//!
+//! | part | does |
+//! |---|---|
+//! | [`judge`] | says whether one [`Observation`] is good; pure |
+//! | [`Prober::observe`] | makes one observation: one connection, one `GET`, a bounded read |
+//! | [`check`] | observes until a health policy is decided |
+//!
+//! A probe connects to exactly the address in its [`Target`] and never resolves, redirects or speaks TLS. For a URL
+//! that somebody typed, [`resolve_and_check`] resolves once, looks at every address that came back, and gives a
+//! target with the address it looked at: a name that changes its answer meanwhile changes nothing.
+
+mod address;
+mod check;
+mod exchange;
+mod judge;
+mod limits;
+mod observation;
+mod target;
+mod url;
+
+pub use address::{AddressClass, AddressPolicy, classify};
+pub use check::{Attempt, Passed, check};
+pub use exchange::Prober;
+pub use judge::{Judgement, Problem, ProblemKind, judge};
+pub use limits::Limits;
+pub use observation::{Answer, Observation, ProbeError};
+pub use target::{Address, Target};
+pub use url::{HttpUrl, Resolve, SystemResolver, UrlError, resolve_and_check};

@@ -1,0 +1,31 @@
+//! Bounds on what is read and copied: no source, however hostile, costs more than this.
+
+/// Bounds on what is read and copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many files and directories a source may have; 200 000.
+    pub entries: usize,
+    /// How deep directories may be nested below the source; 64.
+    pub depth: usize,
+    /// How many bytes of one file are read as text, ignore files included; 256 KiB.
+    pub text_bytes: u64,
+    /// How many bytes are read as text in one look at a source; 4 MiB.
+    pub texts_bytes: u64,
+    /// How many bytes a copy may have; 8 GiB.
+    pub copy_bytes: u64,
+    /// How many paths of one kind are named before the rest is only counted; 20.
+    pub named: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 200_000,
+            depth: 64,
+            text_bytes: 256 * 1024,
+            texts_bytes: 4 * 1024 * 1024,
+            copy_bytes: 8 * 1024 * 1024 * 1024,
+            named: 20,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Building: the user's commands, each whole and alone, in a copy of the source.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::log::{LogLevel, LogSource};
+use deploy_core::plan::{Outline, Output, PlannedCommand};
+use deploy_core::port::{Layout, Sources, StepContext};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+
+use crate::compile::runs_here;
+use crate::leftovers::{MARK, end_processes};
+use crate::lines::{StepLog, copy_lines};
+use crate::paths::{Paths, remove_all};
+
+/// How long a build that was asked to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(3);
+/// The variables a build inherits; everything else is what the profile says.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER"];
+
+/// Lays out the source and runs install and build there.
+pub(crate) async fn build(paths: &Paths, sources: &dyn Sources, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+    let workspace = paths.workspace(cx.deployment);
+    // An attempt that was cut off may have left processes that still write here.
+    end_processes(cx.deployment);
+    remove_all(&workspace).map_err(|error| disk(&error, "remove the workspace of an earlier attempt"))?;
+    std::fs::create_dir_all(&workspace).map_err(|error| disk(&error, "make a workspace"))?;
+    let outline = cx.plan.outline();
+    let base = sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
+    for command in outline.commands.iter().filter(|command| runs_here(command.kind)) {
+        run(command, &base, outline, cx, log).await?;
+    }
+    std::fs::write(paths.built(cx.deployment), base.to_string_lossy().as_bytes())
+        .map_err(|error| disk(&error, "record that the build is done"))?;
+    Ok(Output::default())
+}
+
+async fn run(command: &PlannedCommand, base: &Path, outline: &Outline, cx: &StepContext, log: &StepLog) -> Result<(), Failure> {
+    log.line(LogSource::System, LogLevel::Info, &format!("$ {}", command.command));
+    let mut child = shell(&command.command, base, outline, cx).spawn().map_err(|error| {
+        Failure::new(FailureCode::BuildNotStarted, format!("{:?} could not be started: {error}", command.command))
+    })?;
+    let out = child.stdout.take().map(|out| tokio::spawn(copy_lines(out, log.clone(), LogLevel::Info)));
+    let err = child.stderr.take().map(|err| tokio::spawn(copy_lines(err, log.clone(), LogLevel::Info)));
+    let ended = tokio::select! {
+        ended = child.wait() => ended,
+        () = cx.cancel.cancelled() => {
+            stop(&mut child).await;
+            return Err(Failure::new(FailureCode::Cancelled, format!("{:?} was stopped", command.command)));
+        }
+    };
+    // What the command left in the background ends with it: a build is over when it says so.
+    end_group(&child, Signal::KILL);
+    for reader in [out, err].into_iter().flatten() {
+        let _ = tokio::time::timeout(GRACE, reader).await;
+    }
+    let status = ended.map_err(|error| Failure::new(FailureCode::BuildFailed, error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(failed(command, status, log)) }
+}
+
+/// The one place that starts a shell: what the user wrote as a command is handed to it whole and
+/// alone, with nothing spliced in.
+#[expect(clippy::disallowed_methods, reason = "the named place of this crate")]
+fn shell(command: &str, base: &Path, outline: &Outline, cx: &StepContext) -> Command {
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.arg("-c").arg(command).current_dir(base).env_clear();
+    shell.envs(INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
+    shell.env("CI", "true").env("TERM", "dumb").envs(&outline.profile.env);
+    shell.env(MARK, cx.deployment.to_string());
+    let mut shell = Command::from(shell);
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    shell
+}
+
+/// Asks the group to end, then makes it.
+async fn stop(child: &mut Child) {
+    end_group(child, Signal::TERM);
+    let ended = tokio::time::timeout(GRACE, child.wait()).await;
+    end_group(child, Signal::KILL);
+    if ended.is_err() {
+        let _ = child.wait().await;
+    }
+}
+
+/// The group outlives its leader, so this works after the shell has ended too.
+fn end_group(child: &Child, signal: Signal) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // A group that is gone already is as good.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn failed(command: &PlannedCommand, status: ExitStatus, log: &StepLog) -> Failure {
+    let how = match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => "a signal".to_owned(),
+    };
+    Failure::new(FailureCode::BuildFailed, format!("{:?} ended with {how}", command.command))
+        .because("command", command.command.clone())
+        .because("exit", status.to_string())
+        .with_tail(log.tail())
+}
+
+pub(crate) fn disk(error: &std::io::Error, what: &str) -> Failure {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => FailureCode::DiskFull,
+        _ => FailureCode::Internal,
+    };
+    Failure::new(code, format!("could not {what}: {error}"))
+}

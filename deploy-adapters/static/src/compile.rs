@@ -1,0 +1,103 @@
+//! What the static target adds to a plan. Pure.
+
+use deploy_core::id::StepId;
+use deploy_core::lifecycle::PhaseName;
+use deploy_core::plan::{ArtifactKind, CommandKind, Outline, Retry, Step, StepKind, Undo};
+use deploy_core::port::Compiled;
+use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::time::Span;
+
+pub(crate) const BUILD: &str = "build";
+pub(crate) const PUBLISH: &str = "publish";
+pub(crate) const ARTIFACT: &str = "artifact";
+pub(crate) const CHECK_CANDIDATE: &str = "check-candidate";
+pub(crate) const SWITCH: &str = "switch";
+pub(crate) const CHECK_PUBLIC: &str = "check-public";
+
+/// How long copying a release may take.
+const PUBLISH_TIMEOUT: Span = Span::from_secs(10 * 60);
+/// How long one write to the route table may take, the reading back included.
+const SWITCH_TIMEOUT: Span = Span::from_secs(30);
+
+/// The steps, and why not.
+pub(crate) fn compile(outline: &Outline, url: Option<String>) -> Compiled {
+    Compiled { steps: steps(outline), url, blocked: objections(outline), warnings: Vec::new() }
+}
+
+fn steps(outline: &Outline) -> Vec<Step> {
+    let restoring = outline.artifact.as_ref().is_some_and(|artifact| artifact.digest.is_some());
+    let mut steps = Vec::with_capacity(5);
+    if restoring {
+        steps.push(step(ARTIFACT, PhaseName::Execute, "check that the kept release is whole", StepKind::Act, Undo::NotNeeded, PUBLISH_TIMEOUT));
+    } else {
+        if outline.commands.iter().any(|command| runs_here(command.kind)) {
+            steps.push(step(BUILD, PhaseName::Execute, "build in a copy of the source", StepKind::Act, undo("remove the copy"), outline.policy.build_timeout));
+        }
+        steps.push(step(PUBLISH, PhaseName::Execute, "store the site as an immutable release", StepKind::Act, undo("remove what was staged"), PUBLISH_TIMEOUT));
+    }
+    let check_timeout = Span::from_millis(outline.health.policy.deadline.as_millis().saturating_add(30_000));
+    let check = |id, title| step(id, PhaseName::Verify, title, StepKind::Check, Undo::NotNeeded, check_timeout);
+    steps.push(check(CHECK_CANDIDATE, "ask the new release before anybody else can"));
+    let switch = StepKind::Switch { needs_check: true };
+    steps.push(step(SWITCH, PhaseName::Verify, "send traffic to the new release", switch, undo("send traffic back to the release before"), SWITCH_TIMEOUT));
+    steps.push(check(CHECK_PUBLIC, "ask the public address for the new release"));
+    steps
+}
+
+fn undo(title: &str) -> Undo {
+    Undo::Automatic { title: title.to_owned() }
+}
+
+fn step(id: &str, phase: PhaseName, title: &str, action: StepKind, undo: Undo, timeout: Span) -> Step {
+    Step {
+        id: id.parse::<StepId>().expect("the step names above are names"),
+        phase,
+        title: title.to_owned(),
+        action,
+        undo,
+        timeout,
+        retry: Retry { attempts: 3, backoff: Span::from_millis(200) },
+        repeatable: true,
+    }
+}
+
+/// Install and build run in the copy of the source; the others have no place here.
+pub(crate) const fn runs_here(kind: CommandKind) -> bool {
+    match kind {
+        CommandKind::Install | CommandKind::Build | CommandKind::Package => true,
+        CommandKind::Start => false,
+    }
+}
+
+fn objections(outline: &Outline) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    match outline.artifact.as_ref().map(|artifact| artifact.kind) {
+        Some(ArtifactKind::StaticSite) => {}
+        None if outline.detection.blocked.is_empty() => {
+            reasons.push(Reason::new(ReasonCode::NothingToServe, "no directory with a finished site is known"));
+        }
+        // Detection has said why.
+        None => {}
+        Some(ArtifactKind::DockerfileImage | ArtifactKind::GeneratedImage | ArtifactKind::PrebuiltImage | ArtifactKind::ComposeProject) => {
+            let message = "the static target serves directories of files, not images";
+            let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
+            reasons.push(reason.set("deploy a finished site", "runtime.strategy = \"static\""));
+        }
+    }
+    let mut cannot = |field: &str, why: &str| {
+        let mut reason = Reason::new(ReasonCode::NotSupportedByTarget, format!("{field} is set, but {why}"));
+        reason.profile_field = Some(field.to_owned());
+        reasons.push(reason);
+    };
+    let profile = &outline.profile;
+    if profile.runtime.start.is_some() {
+        cannot("runtime.start", "a static site has no process of its own");
+    }
+    if profile.network.internal_port.is_some() {
+        cannot("network.internal_port", "a static site has no process of its own");
+    }
+    if !profile.secrets.is_empty() {
+        cannot("secrets", "a static site is public: a secret used in its build could end up in it");
+    }
+    reasons
+}

@@ -1,0 +1,66 @@
+//! Reading what is recorded about deployments.
+
+use deploy_core::id::DeploymentId;
+use deploy_core::port::{ListQuery, StoreError};
+use deploy_core::status::Status;
+use rusqlite::{Connection, Row, ToSql};
+
+use crate::fault::Fault;
+use crate::limits::Limits;
+use crate::record;
+use crate::rows::{self, signed, unsigned};
+
+/// The status of a deployment.
+pub(crate) fn status(db: &Connection, id: DeploymentId) -> Result<Status, Fault> {
+    let sql = "SELECT deployment, sequence, status, seal FROM deployments WHERE deployment = ?1";
+    let mut select = db.prepare_cached(sql)?;
+    let mut found = select.query_and_then([id.to_string()], read_status)?;
+    found.next().unwrap_or(Err(StoreError::NotFound.into()))
+}
+
+/// One row of `deployment, sequence, status, seal`.
+pub(crate) fn read_status(row: &Row<'_>) -> Result<Status, Fault> {
+    let deployment: String = row.get(0)?;
+    let damaged = |error| Fault::corrupt(format!("the status of {deployment}: {error}"));
+    let json = row.get_ref(2)?.as_str().map_err(damaged)?;
+    record::read_status(&deployment, unsigned(row.get(1)?), json, &row.get(3)?)
+}
+
+/// Deployments, newest first. One that can't be read is left out, so that it hides no other: the
+/// check names it.
+pub(crate) fn list(db: &Connection, query: &ListQuery, limits: &Limits) -> Result<Vec<Status>, Fault> {
+    let before = query.before.map(|id| rows::deployment(db, id)).transpose()?.map(|row| row.id);
+    let limit = signed(query.limit.min(limits.list) as u64);
+    let filters: [(&str, Option<&dyn ToSql>); 4] = [
+        ("r.name = ?", query.resource.as_ref().map(|name| name as &dyn ToSql)),
+        ("r.environment = ?", query.environment.as_ref().map(|name| name as &dyn ToSql)),
+        ("d.word = ?", query.status.as_ref().map(|word| word as &dyn ToSql)),
+        ("d.id < ?", before.as_ref().map(|row| row as &dyn ToSql)),
+    ];
+    let (mut wanted, mut values) = (vec!["1"], Vec::new());
+    for (condition, value) in filters {
+        if let Some(value) = value {
+            wanted.push(condition);
+            values.push(value);
+        }
+    }
+    values.push(&limit);
+    let sql = format!(
+        "SELECT d.deployment, d.sequence, d.status, d.seal FROM deployments d JOIN resources r ON r.id = d.resource
+         WHERE {} ORDER BY d.id DESC LIMIT ?",
+        wanted.join(" AND ")
+    );
+    let mut select = db.prepare_cached(&sql)?;
+    let statuses = select.query_and_then(values.as_slice(), read_status)?;
+    statuses.filter_map(readable).collect()
+}
+
+fn readable(status: Result<Status, Fault>) -> Option<Result<Status, Fault>> {
+    match status {
+        Err(Fault::Refused(StoreError::Corrupt { what })) => {
+            tracing::error!(%what, "a deployment is left out of a list");
+            None
+        }
+        status => Some(status),
+    }
+}

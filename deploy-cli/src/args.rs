@@ -1,0 +1,278 @@
+//! The command line: its doc comments are its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, StepId, Version};
+use deploy_core::time::Span;
+
+/// Deployments whose state is always true: preview, run, verify, roll back.
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Where everything is kept [default: $XDG_STATE_HOME/deploy, or ~/.local/state/deploy]
+    #[arg(long, global = true, env = "DEPLOY_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what a source is, and what shows it
+    Detect(SourceArgs),
+    /// Show what would be done, and every reason why not. Writes nothing, needs nothing running
+    Plan(SourceArgs),
+    /// Deploy: plan, run, verify, and print the URL
+    Up(UpArgs),
+    /// Check the health of something that is already running
+    Verify(VerifyArgs),
+    /// List deployments, newest first
+    List(ListArgs),
+    /// Show one deployment
+    Show {
+        /// The deployment
+        id: DeploymentId,
+    },
+    /// Show the events of a deployment
+    Events(EventsArgs),
+    /// Show the log of a deployment
+    Logs(LogsArgs),
+    /// List the releases of a resource
+    Releases {
+        /// The resource: web, or web@staging
+        resource: ResourceKey,
+    },
+    /// Go back to a kept release
+    Rollback(RollbackArgs),
+    /// Pause a deployment: the running step ends, nothing new starts
+    Pause {
+        /// The deployment
+        id: DeploymentId,
+    },
+    /// Let a paused deployment go on
+    Resume {
+        /// The deployment
+        id: DeploymentId,
+    },
+    /// Stop a deployment; completed steps stay as they are
+    Stop(StopArgs),
+    /// Look at a blocked deployment's source again
+    Recheck {
+        /// The deployment
+        id: DeploymentId,
+    },
+    /// Run the control plane
+    Serve(ServeArgs),
+    /// Run the data plane
+    Edge(EdgeArgs),
+    /// Check that everything is in order
+    Doctor,
+    /// Print the JSON Schema of a type
+    Schema {
+        /// The type
+        #[arg(value_enum)]
+        kind: SchemaKind,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SourceArgs {
+    /// The directory to deploy [default: where deploy.toml is, else the current directory]
+    pub(crate) source: Option<PathBuf>,
+    /// The resource [default: the directory's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource: Option<Name>,
+    /// Its environment [default: production]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Name>,
+    /// The target [default: static]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<Name>,
+    /// The configuration [default: the nearest deploy.toml up to the repository's root]
+    #[arg(long, env = "DEPLOY_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Run only the plan with this fingerprint; any other is refused
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) plan: Option<Digest>,
+    /// Print what would be handed to the target, and touch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not wait: print the deployment's id
+    #[arg(long, conflicts_with = "wait_timeout")]
+    pub(crate) detach: bool,
+    /// Wait no longer than this; the run goes on
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait_timeout: Option<Span>,
+    /// If another run holds the resource, wait for its turn instead of being refused
+    #[arg(long)]
+    pub(crate) wait_turn: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The URL to ask
+    #[arg(long)]
+    pub(crate) url: String,
+    /// A text the body must contain
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) expected_body: Option<String>,
+    /// How long it may take to become healthy
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub(crate) deadline: Span,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only this resource
+    #[arg(long)]
+    pub(crate) resource: Option<Name>,
+    /// Only this status
+    #[arg(long)]
+    pub(crate) status: Option<Name>,
+    /// Only older than this deployment
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<DeploymentId>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// The deployment
+    pub(crate) id: DeploymentId,
+    /// Wait for new ones until it ends
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only after this number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The deployment
+    pub(crate) id: DeploymentId,
+    /// Wait for new ones until it ends
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only after this number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// Only of this step
+    #[arg(long)]
+    pub(crate) step: Option<StepId>,
+    /// Only from this source
+    #[arg(long, value_enum)]
+    pub(crate) source: Option<LogSourceArg>,
+    /// Only at least this grave
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<LogLevelArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogSourceArg {
+    Build,
+    Runtime,
+    System,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogLevelArg {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The resource: web, or web@staging
+    pub(crate) resource: ResourceKey,
+    /// The release to go back to [default: the one before the live one]
+    #[arg(long, value_name = "vN")]
+    pub(crate) to: Option<Version>,
+    /// Do not wait: print the deployment's id
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// If another run holds the resource, wait for its turn instead of being refused
+    #[arg(long)]
+    pub(crate) wait_turn: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// The deployment
+    pub(crate) id: DeploymentId,
+    /// Cancel the running step too
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Take completed steps back too
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Answer questions over HTTP on this loopback address too
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The public address of the data plane, if it has to be started
+    #[arg(long, value_name = "ADDR", env = "DEPLOY_EDGE_LISTEN")]
+    pub(crate) edge_listen: Option<SocketAddr>,
+    /// End the control plane and the data plane
+    #[arg(long, conflicts_with_all = ["listen", "background"])]
+    pub(crate) stop: bool,
+    /// End the control plane only; the data plane goes on serving
+    #[arg(long, requires = "stop")]
+    pub(crate) keep_edge: bool,
+    /// Leave the terminal's session; used by `deploy up`
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EdgeArgs {
+    /// The public address [default: 127.0.0.1:7480, or another free port if that is taken]
+    #[arg(long, value_name = "ADDR", env = "DEPLOY_EDGE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Leave the terminal's session; used by the control plane
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// A plan's preview
+    Plan,
+    /// A deployment's status
+    Status,
+    /// A stored event
+    Event,
+    /// A log line
+    Log,
+    /// What deploy.toml may hold
+    Profile,
+    /// A release
+    Release,
+}

@@ -1,0 +1,75 @@
+//! Starting the background processes: the control plane, and through it the data plane.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::exit::{Exit, Failed};
+use crate::output::tell;
+use crate::state::State;
+
+/// How long a process may take until it answers.
+const START: Duration = Duration::from_secs(20);
+/// A log larger than this is moved aside when its process starts.
+const LOG_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Makes sure that a control plane runs, and says so once if it had to be started.
+pub(crate) async fn ensure_control_plane(state: &State, client: &Client) -> Result<(), Failed> {
+    if client.is_there().await {
+        return Ok(());
+    }
+    state.create()?;
+    let mut child = spawn(state, "serve", Vec::new())?;
+    let started = Instant::now();
+    while !client.is_there().await {
+        let ended = child.try_wait().map_err(|error| Failed::internal("look after the control plane", error))?;
+        // Another command may have started one at the same time: then ours ends, and that one answers.
+        if ended.is_some() && state.owner().is_none() {
+            return Err(did_not_start(state, "the control plane ended at once"));
+        }
+        if started.elapsed() > START {
+            return Err(did_not_start(state, "the control plane does not answer"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tell(&format!("started the control plane and the edge in the background (state in {}; `deploy serve --stop` ends them)", state.root().display()));
+    Ok(())
+}
+
+fn did_not_start(state: &State, what: &str) -> Failed {
+    let log = state.log("serve");
+    let last = last_line(&log).map(|line| format!(": {line}")).unwrap_or_default();
+    Failed::new(Exit::Usage, "control_plane_not_started", format!("{what}{last}")).hint(format!("see {}", log.display()))
+}
+
+fn last_line(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+}
+
+/// Starts this program again as a process of its own, with its output in a log file.
+#[expect(clippy::disallowed_methods, reason = "the named place of this crate: our own program, argv as data")]
+pub(crate) fn spawn(state: &State, process: &str, more: Vec<String>) -> Result<std::process::Child, Failed> {
+    let failed = |error: std::io::Error| Failed::internal("start a background process", error);
+    let program = std::env::current_exe().map_err(failed)?;
+    let log = open_log(&state.log(process)).map_err(failed)?;
+    let mut command = Command::new(program);
+    command.arg(process).arg("--background").arg("--state-dir").arg(state.root()).args(more);
+    command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log);
+    command.spawn().map_err(failed)
+}
+
+fn open_log(file: &Path) -> std::io::Result<File> {
+    if std::fs::metadata(file).is_ok_and(|log| log.len() > LOG_BYTES) {
+        std::fs::rename(file, file.with_extension("log.1"))?;
+    }
+    File::options().create(true).append(true).open(file)
+}
+
+/// Leaves the terminal's session, so that neither its end nor its Ctrl-C reaches this process.
+pub(crate) fn leave_session() {
+    // It fails only for a process that leads a group, which one started by `spawn` never does.
+    let _ = rustix::process::setsid();
+}

@@ -1,0 +1,71 @@
+//! Looking back and controlling: list, show, releases, pause, resume, stop.
+
+use deploy_core::id::{DeploymentId, ResourceKey};
+use deploy_core::port::ReleaseRecord;
+use deploy_core::status::Status;
+use deploy_http::StopRequest;
+use serde_json::json;
+
+use super::Context;
+use crate::args::{ListArgs, StopArgs};
+use crate::exit::{Exit, Failed};
+use crate::output::{json, result};
+use crate::render::{status, table};
+
+pub(crate) async fn list(cx: &Context, args: ListArgs) -> Result<Exit, Failed> {
+    let mut path = format!("/api/deployments?limit={}", args.limit);
+    let filters = [
+        ("resource", args.resource.map(|name| name.to_string())),
+        ("status", args.status.map(|name| name.to_string())),
+        ("cursor", args.before.map(|id| id.to_string())),
+    ];
+    for (name, value) in filters {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={value}"));
+        }
+    }
+    let deployments: Vec<Status> = cx.client.get(&path).await?;
+    if cx.json {
+        json(&deployments);
+    } else {
+        result(table::deployments(&deployments).trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
+    let shown: Status = cx.client.get(&format!("/api/deployments/{id}")).await?;
+    print(cx, &shown);
+    Ok(Exit::Done)
+}
+
+fn print(cx: &Context, shown: &Status) {
+    if cx.json {
+        json(shown);
+    } else {
+        result(status::details(shown).trim_end());
+    }
+}
+
+pub(crate) async fn releases(cx: &Context, resource: ResourceKey) -> Result<Exit, Failed> {
+    let releases: Vec<ReleaseRecord> = cx.client.get(&format!("/api/resources/{resource}/releases")).await?;
+    if cx.json {
+        json(&releases);
+    } else {
+        result(table::releases(&releases).trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn control(cx: &Context, id: DeploymentId, verb: &str) -> Result<Exit, Failed> {
+    let shown: Status = cx.client.post(&format!("/api/deployments/{id}/{verb}"), &json!({}), None).await?;
+    print(cx, &shown);
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn stop(cx: &Context, args: StopArgs) -> Result<Exit, Failed> {
+    let request = StopRequest { now: args.now, undo: args.undo };
+    let shown: Status = cx.client.post(&format!("/api/deployments/{}/stop", args.id), &request, None).await?;
+    print(cx, &shown);
+    Ok(Exit::Done)
+}

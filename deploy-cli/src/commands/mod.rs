@@ -1,0 +1,77 @@
+//! One file per group of commands; each parses, calls, prints.
+
+mod doctor;
+mod edge;
+mod history;
+mod info;
+mod preview;
+mod rollback;
+mod serve;
+mod streams;
+mod up;
+mod verify;
+mod watch;
+
+use std::future::Future;
+
+use crate::args::{Cli, Command};
+use crate::client::Client;
+use crate::exit::{Exit, Failed};
+use crate::output::wants_json;
+use crate::state::State;
+
+/// What every command gets.
+pub(crate) struct Context {
+    pub(crate) state: State,
+    pub(crate) client: Client,
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
+    let state = State::locate(cli.state_dir)?;
+    let client = Client::new(&state);
+    let cx = Context { state, client, json: wants_json(cli.json) };
+    match cli.command {
+        Command::Detect(args) => small(preview::detect(&cx, args)),
+        Command::Plan(args) => small(preview::plan(&cx, args)),
+        Command::Up(args) => small(up::up(&cx, args)),
+        Command::Verify(args) => small(verify::verify(&cx, args)),
+        Command::List(args) => small(history::list(&cx, args)),
+        Command::Show { id } => small(history::show(&cx, id)),
+        Command::Events(args) => small(streams::events(&cx, args)),
+        Command::Logs(args) => small(streams::logs(&cx, args)),
+        Command::Releases { resource } => small(history::releases(&cx, resource)),
+        Command::Rollback(args) => small(rollback::rollback(&cx, args)),
+        Command::Pause { id } => small(history::control(&cx, id, "pause")),
+        Command::Resume { id } => small(history::control(&cx, id, "resume")),
+        Command::Stop(args) => small(history::stop(&cx, args)),
+        Command::Recheck { id } => small(history::control(&cx, id, "recheck")),
+        Command::Serve(args) => serve::serve(&cx, &args),
+        Command::Edge(args) => edge::edge(&cx, &args),
+        Command::Doctor => small(doctor::doctor(&cx)),
+        Command::Schema { kind } => Ok(info::schema(kind)),
+        Command::Completions { shell } => Ok(info::completions(shell)),
+        Command::Man => info::man(),
+    }
+}
+
+/// Runs a command that only asks: one thread is enough, and starts fastest.
+fn small(command: impl Future<Output = Result<Exit, Failed>>) -> Result<Exit, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failed::internal("start", error))?.block_on(command)
+}
+
+/// A runtime for a process that serves.
+pub(crate) fn serving(future: impl Future<Output = Result<Exit, Failed>>) -> Result<Exit, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build();
+    runtime.map_err(|error| Failed::internal("start", error))?.block_on(future)
+}
+
+/// Sends diagnostics to stderr: warnings of our own code unless `DEPLOY_LOG` says otherwise.
+pub(crate) fn trace() {
+    let filter = std::env::var("DEPLOY_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // One is set already only if this program set it twice.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,47 @@
+//! `detect` and `plan`: what it is and what would be done. Nothing is written, nothing must run.
+
+use deploy_core::plan::{PlanDocument, ReadinessStatus};
+use deploy_core::port::Survey;
+
+use super::Context;
+use crate::args::SourceArgs;
+use crate::exit::{Exit, Failed};
+use crate::output::{json, result};
+use crate::render::plan;
+use crate::request::{plan_request, spec};
+use crate::wiring::previewer;
+
+pub(crate) async fn detect(cx: &Context, args: SourceArgs) -> Result<Exit, Failed> {
+    let spec = spec(plan_request(&args)?);
+    let detection = previewer(&cx.state).inspect(&spec).await;
+    let exit = if detection.blocked.is_empty() { Exit::Done } else { Exit::Blocked };
+    if cx.json {
+        json(&detection);
+    } else {
+        result(plan::detection(&detection).trim_end());
+    }
+    Ok(exit)
+}
+
+pub(crate) async fn plan(cx: &Context, args: SourceArgs) -> Result<Exit, Failed> {
+    let document = document(cx, &args).await?;
+    if cx.json {
+        json(&document);
+    } else {
+        result(plan::plan(&document).trim_end());
+    }
+    Ok(exit_of(&document))
+}
+
+/// The preview of what the flags and the configuration ask for. Offline: what is live is not known.
+pub(crate) async fn document(cx: &Context, args: &SourceArgs) -> Result<PlanDocument, Failed> {
+    let spec = spec(plan_request(args)?);
+    Ok(previewer(&cx.state).preview(&spec, None::<&Survey>).await)
+}
+
+pub(crate) const fn exit_of(document: &PlanDocument) -> Exit {
+    match document.readiness.status {
+        ReadinessStatus::Ready | ReadinessStatus::Warning => Exit::Done,
+        ReadinessStatus::Blocked => Exit::Blocked,
+    }
+}

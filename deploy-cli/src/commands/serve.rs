@@ -1,0 +1,232 @@
+//! `serve`: the control plane in this process. Order of starting: lock, store, edge, recovery,
+//! listeners, ready. It may be killed at any moment; the next one goes on from the journal.
+
+use std::time::{Duration, Instant};
+
+use deploy_core::engine::Engine;
+use deploy_detect::Catalogue;
+use deploy_edge::{EdgeClient, control_socket};
+use deploy_http::{Api, Listening, Serving, serve_tcp, serve_unix};
+use deploy_source::Directories;
+use deploy_store_sqlite::SqliteStore;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Context, serving, trace};
+use crate::args::ServeArgs;
+use crate::background::{leave_session, spawn};
+use crate::exit::{Exit, Failed};
+use crate::output::tell;
+use crate::state::State;
+use crate::wiring::static_executor;
+
+/// How long running work and open requests may take when the control plane is asked to end.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the edge may take until it answers.
+const EDGE_START: Duration = Duration::from_secs(15);
+/// How often the edge is looked after.
+const EDGE_WATCH: Duration = Duration::from_secs(1);
+
+pub(crate) fn serve(cx: &Context, args: &ServeArgs) -> Result<Exit, Failed> {
+    if args.stop {
+        return serving(stop(&cx.state, args.keep_edge));
+    }
+    let listening = args.listen.map(Listening::checked).transpose();
+    let listening = listening.map_err(|why| Failed::usage("public_bind_refused", why))?;
+    if args.background {
+        leave_session();
+    }
+    trace();
+    cx.state.create()?;
+    let Ok(_lock) = cx.state.lock()? else {
+        return Err(Failed::new(Exit::Refused, "already_running", "a control plane runs for this state directory already"));
+    };
+    serving(run(&cx.state, listening, args.edge_listen))
+}
+
+async fn run(state: &State, listening: Option<Listening>, edge_listen: Option<std::net::SocketAddr>) -> Result<Exit, Failed> {
+    let store = SqliteStore::open(&state.store(), Default::default())
+        .map_err(|error| Failed::usage("store_unusable", error.to_string()).hint("run `deploy doctor`"))?;
+    let edge = EdgeClient::new(control_socket(&state.edge()));
+    start_edge(state, &edge, edge_listen).await?;
+    let builder = Engine::builder(store.clone(), Directories::default(), Catalogue::default()).executor(static_executor(state));
+    let engine = instrumented(builder).build();
+    let recovered = engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
+    let api = Api::new(engine.clone());
+    let socket = bind(state)?;
+    let mut listeners = vec![serve_unix(api.clone(), socket)];
+    if let Some(listening) = listening {
+        let (address, serving) = serve_tcp(api.clone(), listening)
+            .await
+            .map_err(|error| Failed::usage("address_unusable", format!("can't listen: {error}")))?;
+        tell(&format!("answering questions on http://{address}/"));
+        listeners.push(serving);
+    }
+    tell(&format!("ready; {recovered} unfinished deployments taken up"));
+    let watching = tokio::spawn(keep_edge(state.clone(), edge, edge_listen));
+    asked_to_end().await;
+    watching.abort();
+    end(&engine, &api, listeners, store, state).await;
+    Ok(Exit::Done)
+}
+
+#[cfg(not(feature = "crash-points"))]
+fn instrumented(builder: deploy_core::engine::Builder) -> deploy_core::engine::Builder {
+    builder
+}
+
+/// Counts moments and ends this process with SIGKILL at the one that was asked for.
+#[cfg(feature = "crash-points")]
+fn instrumented(builder: deploy_core::engine::Builder) -> deploy_core::engine::Builder {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct CrashAt(usize, AtomicUsize);
+
+    impl deploy_core::port::Observer for CrashAt {
+        fn moment(&self, _: &deploy_core::port::Moment) {
+            if self.1.fetch_add(1, Ordering::SeqCst) + 1 == self.0 {
+                let _ = kill_process(rustix::process::getpid(), Signal::KILL);
+                // The signal is on its way: do nothing more.
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+
+    match std::env::var("DEPLOY_CRASH_AT").ok().and_then(|at| at.parse().ok()) {
+        Some(at) => builder.observer(CrashAt(at, AtomicUsize::new(0))),
+        None => builder,
+    }
+}
+
+/// Binds the socket; a file left by a killed predecessor is in the way, and only the holder of the
+/// lock comes here.
+fn bind(state: &State) -> Result<UnixListener, Failed> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = state.control_socket();
+    let failed = |error: std::io::Error| {
+        Failed::usage("socket_unusable", format!("{} can't be used: {error}", path.display()))
+            .hint("a state directory with a shorter path may help")
+    };
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Resolves when this process is asked to end.
+pub(crate) async fn asked_to_end() {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without signals there is nobody to ask.
+        return std::future::pending().await;
+    };
+    // The end of a terminal is not meant for us.
+    let _hangup = signal(SignalKind::hangup());
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn end(engine: &Engine, api: &Api, listeners: Vec<Serving>, store: SqliteStore, state: &State) {
+    let started = Instant::now();
+    engine.shutdown(GRACE).await;
+    for listener in listeners {
+        listener.stop(api, GRACE.saturating_sub(started.elapsed())).await;
+    }
+    let _ = std::fs::remove_file(state.control_socket());
+    store.close().await;
+    tell("the control plane has ended");
+}
+
+// ---------------------------------------------------------------------------------------------
+// The edge
+
+async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<std::net::SocketAddr>) -> Result<(), Failed> {
+    if edge.status().await.is_ok() {
+        return Ok(());
+    }
+    let mut child = spawn_edge(state, listen)?;
+    let started = Instant::now();
+    while edge.status().await.is_err() {
+        if let Ok(Some(_)) = child.try_wait() {
+            let log = std::fs::read_to_string(state.log("edge")).unwrap_or_default();
+            let why = log.lines().rev().find(|line| line.starts_with("error:")).unwrap_or("error: the edge ended at once");
+            return Err(Failed::usage("edge_not_started", why.trim_start_matches("error: ")));
+        }
+        if started.elapsed() > EDGE_START {
+            return Err(Failed::usage("edge_not_started", "the edge does not answer").hint(format!("see {}", state.log("edge").display())));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    reap(child);
+    Ok(())
+}
+
+fn spawn_edge(state: &State, listen: Option<std::net::SocketAddr>) -> Result<std::process::Child, Failed> {
+    spawn(state, "edge", listen.map(|address| vec!["--listen".to_owned(), address.to_string()]).unwrap_or_default())
+}
+
+/// Waits for a child's end, so that it does not stay as a zombie.
+fn reap(mut child: std::process::Child) {
+    tokio::task::spawn_blocking(move || child.wait());
+}
+
+/// Starts the edge again whenever it is gone: traffic depends on it.
+async fn keep_edge(state: State, edge: EdgeClient, listen: Option<std::net::SocketAddr>) {
+    loop {
+        tokio::time::sleep(EDGE_WATCH).await;
+        if edge.status().await.is_err()
+            && let Err(failed) = start_edge(&state, &edge, listen).await
+        {
+            tracing::error!(message = failed.message, "the edge is gone and could not be started again");
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Stopping
+
+async fn stop(state: &State, keep_edge: bool) -> Result<Exit, Failed> {
+    let owner = state.owner();
+    if let Some(owner) = owner {
+        end_process(owner.pid)?;
+        wait_until(GRACE * 2, || state.owner().is_none()).await?;
+        tell("the control plane has ended");
+    } else {
+        tell("no control plane is running");
+    }
+    let edge = EdgeClient::new(control_socket(&state.edge()));
+    if keep_edge || edge.status().await.is_err() {
+        return Ok(Exit::Done);
+    }
+    edge.stop().await.map_err(|error| Failed::internal("stop the edge", error))?;
+    let started = Instant::now();
+    while edge.status().await.is_ok() && started.elapsed() < GRACE * 4 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tell("the edge has ended");
+    Ok(Exit::Done)
+}
+
+fn end_process(pid: u32) -> Result<(), Failed> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| Failed::internal("stop the control plane", "its lock names no process"))?;
+    kill_process(pid, Signal::TERM).map_err(|error| Failed::internal("stop the control plane", error))
+}
+
+async fn wait_until(limit: Duration, done: impl Fn() -> bool) -> Result<(), Failed> {
+    let started = Instant::now();
+    while !done() {
+        if started.elapsed() > limit {
+            return Err(Failed::internal("stop the control plane", "it does not end; `deploy doctor` says more"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

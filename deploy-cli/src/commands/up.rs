@@ -1,0 +1,69 @@
+//! `up`: plan, submit, follow. stdout is exactly the URL.
+
+use deploy_core::port::{Sources, WhenBusy};
+use deploy_core::spec::Source;
+use deploy_http::{DeployRequest, Submission};
+use serde_json::json;
+
+use super::{Context, preview, watch};
+use crate::args::UpArgs;
+use crate::background::ensure_control_plane;
+use crate::exit::{Exit, Failed};
+use crate::output::{json, result};
+use crate::request::plan_request;
+
+pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
+    if args.dry_run {
+        return dry_run(cx, &args).await;
+    }
+    let plan = plan_request(&args.source)?;
+    ensure_control_plane(&cx.state, &cx.client).await?;
+    let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
+    let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
+    let submission: Submission = cx.client.post("/api/deployments", &request, None).await?;
+    if args.detach {
+        return Ok(detached(cx, &submission));
+    }
+    watch::watch(cx, submission.id, args.wait_timeout).await
+}
+
+pub(crate) fn detached(cx: &Context, submission: &Submission) -> Exit {
+    if cx.json {
+        json(submission);
+    } else {
+        result(&submission.id.to_string());
+    }
+    Exit::Done
+}
+
+/// What would be handed to the target: for a static site, its files. Nothing is touched.
+async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
+    let document = preview::document(cx, &args.source).await?;
+    if preview::exit_of(&document) == Exit::Blocked {
+        return preview::plan(cx, args.source.clone()).await;
+    }
+    let request = plan_request(&args.source)?;
+    let files = match document.commands.is_empty() {
+        true => files(&request.source, &request.profile, &document).await,
+        // What a build will make is known when it has made it.
+        false => Vec::new(),
+    };
+    if cx.json {
+        json(&json!({ "plan": document, "files": files }));
+    } else {
+        for command in &document.commands {
+            result(&format!("$ {}", crate::output::clean(&command.command)));
+        }
+        files.iter().for_each(|file| result(&crate::output::clean(file)));
+    }
+    Ok(Exit::Done)
+}
+
+async fn files(source: &Source, profile: &deploy_core::spec::Profile, document: &deploy_core::plan::PlanDocument) -> Vec<String> {
+    let Ok(evidence) = deploy_source::Directories::default().read(source, profile, &[]).await else { return Vec::new() };
+    let directory = document.artifact.as_ref().and_then(|artifact| artifact.publish_directory.clone());
+    let directory = directory.filter(|directory| directory != ".").map(|directory| format!("{directory}/")).unwrap_or_default();
+    let published = evidence.files.into_keys().filter_map(|path| path.strip_prefix(&directory).map(str::to_owned));
+    let hidden = |path: &String| path.split('/').any(|part| part.starts_with('.') && part != ".well-known");
+    published.filter(|path| !hidden(path)).collect()
+}

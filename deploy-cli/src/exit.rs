@@ -1,0 +1,86 @@
+//! Exit codes: part of the contract, so every one of them is here.
+
+use std::process::ExitCode;
+
+use deploy_core::hint::Remedy;
+
+/// The exit codes of contract.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Live; or the plan is ready; or the dry run or check passed.
+    Done,
+    /// It was deployed or checked, and the health check failed.
+    Unhealthy,
+    /// A bad flag or configuration, an unsupported target, a missing tool.
+    Usage,
+    /// Detect or plan says no.
+    Blocked,
+    /// Waiting timed out; the run goes on.
+    StillRunning,
+    /// Refused for now.
+    Refused,
+    /// Something went wrong inside.
+    Internal,
+    /// Interrupted before anything started.
+    Interrupted,
+    /// What the deployment's own status says: see `Ended::exit_code` in the core.
+    Deployment(u8),
+}
+
+impl Exit {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unhealthy => 1,
+            Self::Usage => 2,
+            Self::Blocked => 4,
+            Self::StillRunning => 8,
+            Self::Refused => 9,
+            Self::Internal => 10,
+            Self::Interrupted => 130,
+            Self::Deployment(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command ended without its result.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) exit: Exit,
+    /// The stable code.
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) next: Vec<Remedy>,
+}
+
+impl Failed {
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), message: message.into(), next: Vec::new() }
+    }
+
+    pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, code, message)
+    }
+
+    pub(crate) fn internal(what: &str, error: impl std::fmt::Display) -> Self {
+        Self::new(Exit::Internal, "internal", format!("could not {what}: {error}"))
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, label: impl Into<String>) -> Self {
+        self.next.push(Remedy::by_hand(label));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn command(mut self, label: impl Into<String>, command: impl Into<String>) -> Self {
+        self.next.push(Remedy::command(label, command));
+        self
+    }
+}

@@ -1,0 +1,69 @@
+//! The two streams: results on stdout, everything for people on stderr; and the one place where
+//! untrusted text is made safe for a terminal.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+
+use serde::Serialize;
+
+use crate::exit::Failed;
+
+/// Whether JSON was asked for: flag over `DEPLOY_OUTPUT` over what the terminal suggests (text).
+pub(crate) fn wants_json(flag: bool) -> bool {
+    flag || std::env::var("DEPLOY_OUTPUT").is_ok_and(|output| output == "json")
+}
+
+/// One result line on stdout. A reader that went away is not an error.
+pub(crate) fn result(line: &str) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// One JSON result on stdout.
+pub(crate) fn json(value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("every key is a string");
+    result(&text);
+}
+
+/// One line for people on stderr.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Whether progress may be drawn over.
+pub(crate) fn is_live() -> bool {
+    std::io::stderr().is_terminal()
+        && std::env::var_os("CI").is_none()
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Says why a command failed, and what to do.
+pub(crate) fn complain(failed: &Failed) {
+    tell(&format!("error: {} [{}]", clean_lines(&failed.message), failed.code));
+    for remedy in &failed.next {
+        match &remedy.command {
+            Some(command) => tell(&format!("  next: {}: {}", clean(&remedy.label), clean(command))),
+            None => tell(&format!("  next: {}", clean(&remedy.label))),
+        }
+    }
+}
+
+/// Text from outside without anything a terminal would obey: control characters, escape sequences
+/// and direction marks become visible escapes.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        let obeyed = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if obeyed && c != '\t' {
+            // Writing to a String cannot fail.
+            let _ = write!(cleaned, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            cleaned.push(c);
+        }
+    }
+    cleaned
+}
+
+/// The same for text whose line ends are ours.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,126 @@
+//! A deployment as text: what happened, why, what is live now, what to do next.
+
+use std::fmt::Write as _;
+
+use deploy_core::status::{Status, StatusName, StepStatus, StepStatusName};
+use deploy_core::time::Timestamp;
+
+use super::plan::reasons;
+use crate::output::clean;
+
+/// The block at the end of a deployment: for a failure its phase, code, cause, what is live, and the
+/// next command.
+pub(crate) fn conclusion(status: &Status) -> String {
+    let mut text = String::new();
+    let took = status.updated_at.since(status.created_at);
+    let release = status.release.map(|release| format!(" {release}")).unwrap_or_default();
+    let _ = writeln!(text, "{}{release}: {}@{} in {}", headline(status), status.resource, status.environment, seconds(took.as_millis()));
+    failure(&mut text, status);
+    live(&mut text, status);
+    next(&mut text, status);
+    text
+}
+
+fn headline(status: &Status) -> &'static str {
+    match status.status {
+        StatusName::Succeeded => "live",
+        StatusName::Failed => "failed",
+        StatusName::RolledBack => "failed, and rolled back",
+        StatusName::Blocked => "blocked",
+        StatusName::Stopped => "stopped",
+        StatusName::Superseded => "superseded",
+        StatusName::Planned => "waiting for approval",
+        StatusName::Queued
+        | StatusName::Detecting
+        | StatusName::Planning
+        | StatusName::Executing
+        | StatusName::Verifying
+        | StatusName::RollingBack => "going on",
+    }
+}
+
+fn failure(text: &mut String, status: &Status) {
+    if status.status == StatusName::Blocked {
+        reasons(text, "blocked", &status.blocked_reasons);
+        let _ = writeln!(text);
+        return;
+    }
+    let Some(failure) = &status.failure else { return };
+    let step = failure.step.as_ref().map(|step| format!(" (step {step})")).unwrap_or_default();
+    let _ = writeln!(text, "  phase   {}{step}", failure.phase);
+    let _ = writeln!(text, "  cause   {} [{}]", clean(&failure.message), failure.code.code());
+    for fact in &failure.evidence {
+        let _ = writeln!(text, "          {}: {}", clean(&fact.file), clean(&fact.fact));
+    }
+    for line in &failure.tail {
+        let _ = writeln!(text, "        | {}", clean(line));
+    }
+}
+
+fn live(text: &mut String, status: &Status) {
+    let _ = match &status.live_now {
+        Some(live) => writeln!(text, "  live    {} at {}", live.release, clean(&live.url)),
+        None if status.status == StatusName::Succeeded => Ok(()),
+        None => writeln!(text, "  live    nothing that is known"),
+    };
+}
+
+fn next(text: &mut String, status: &Status) {
+    let Some(recovery) = &status.recovery else { return };
+    let _ = writeln!(text, "  hint    {}", clean(&recovery.hint));
+    for remedy in &recovery.next {
+        let command = remedy.command.as_ref().map(|command| format!(": {}", clean(command))).unwrap_or_default();
+        let _ = writeln!(text, "  next    {}{command}", clean(&remedy.label));
+    }
+}
+
+/// Everything about a deployment.
+pub(crate) fn details(status: &Status) -> String {
+    let mut text = String::new();
+    let paused = if status.paused { ", paused" } else { "" };
+    let _ = writeln!(text, "{}  {}@{} on {}", status.id, status.resource, status.environment, status.target);
+    let _ = writeln!(text, "  status  {}{paused} (phase {})", status.status.as_str(), status.current_phase);
+    let source = &status.source_summary;
+    let _ = writeln!(text, "  source  {} {}", clean(&source.kind), clean(&source.locator));
+    let _ = writeln!(text, "  by      {} at {}", clean(&status.actor.0), status.created_at);
+    if let Some(fingerprint) = &status.plan_fingerprint {
+        let _ = writeln!(text, "  plan    {fingerprint}");
+    }
+    if let Some(release) = status.release {
+        let _ = writeln!(text, "  release {release}");
+    }
+    if !status.steps.is_empty() {
+        let _ = writeln!(text, "  steps");
+        status.steps.iter().for_each(|step| {
+            let _ = writeln!(text, "    {}", step_line(step));
+        });
+    }
+    failure(&mut text, status);
+    live(&mut text, status);
+    next(&mut text, status);
+    text
+}
+
+/// One step as a line: glyph, word, and how long it took.
+pub(crate) fn step_line(step: &StepStatus) -> String {
+    let (glyph, word) = match (step.state, step.undone) {
+        (_, true) => ("↩", "taken back"),
+        (StepStatusName::Pending, false) => ("○", "pending"),
+        (StepStatusName::Running, false) => ("◔", "running"),
+        (StepStatusName::Completed, false) => ("✔", "completed"),
+        (StepStatusName::Failed, false) => ("✖", "failed"),
+        (StepStatusName::Skipped, false) => ("–", "skipped"),
+    };
+    let took = step.started_at.zip(step.ended_at).map(|(from, to)| seconds(to.since(from).as_millis()));
+    let again = if step.attempts > 1 { format!(" (attempt {})", step.attempts) } else { String::new() };
+    format!("{glyph} {:16} {word:10} {:>7}{again}", step.id.as_str(), took.unwrap_or_default())
+}
+
+pub(crate) fn seconds(millis: u64) -> String {
+    if millis < 1_000 { format!("{millis}ms") } else { format!("{}.{}s", millis / 1_000, millis % 1_000 / 100) }
+}
+
+/// A time of day for a line that stands among others of the same day.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}

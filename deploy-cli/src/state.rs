@@ -1,0 +1,115 @@
+//! The state directory: everything the product writes is under it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Failed;
+
+/// Where things lie in the state directory.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// `--state-dir` (which includes `DEPLOY_STATE_DIR`), else below the user's own state directory.
+    pub(crate) fn locate(explicit: Option<PathBuf>) -> Result<Self, Failed> {
+        let absolute = |path: PathBuf| std::path::absolute(path).map_err(|error| Failed::internal("find the state directory", error));
+        if let Some(root) = explicit.filter(|root| !root.as_os_str().is_empty()) {
+            return Ok(Self { root: absolute(root)? });
+        }
+        let xdg = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        let base = xdg.or_else(home).ok_or_else(|| {
+            Failed::usage("no_state_dir", "no home directory is known").hint("give --state-dir")
+        })?;
+        Ok(Self { root: base.join("deploy") })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    pub(crate) fn releases(&self) -> PathBuf {
+        self.root.join("releases")
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    pub(crate) fn edge(&self) -> PathBuf {
+        self.root.join("edge")
+    }
+
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.root.join("control.sock")
+    }
+
+    pub(crate) fn log(&self, process: &str) -> PathBuf {
+        self.root.join(format!("{process}.log"))
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("serve.lock")
+    }
+
+    /// Makes the directory, closed to other users.
+    pub(crate) fn create(&self) -> Result<(), Failed> {
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        let failed = |error: std::io::Error| {
+            let message = format!("the state directory {} can't be used: {error}", self.root.display());
+            Failed::usage("state_dir_unusable", message).hint("give another one with --state-dir")
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root).map_err(failed)?;
+        std::fs::set_permissions(&self.root, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+    }
+
+    /// Takes the one place of a control plane for this directory, or says who has it. It is held as
+    /// long as the file is open, so it is free again after any kind of end.
+    pub(crate) fn lock(&self) -> Result<Result<Lock, Option<Owner>>, Failed> {
+        let failed = |error| Failed::internal("take the lock of the state directory", error);
+        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(self.lock_file()).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(Err(self.owner())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let owner = Owner { pid: std::process::id() };
+        let text = serde_json::to_vec(&owner).expect("every key is a string");
+        file.set_len(0).and_then(|()| file.write_all(&text)).map_err(failed)?;
+        Ok(Ok(Lock { _file: file }))
+    }
+
+    /// Who holds the lock now; nobody if it is free.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        let mut file = File::open(self.lock_file()).ok()?;
+        match file.try_lock_shared() {
+            Ok(()) => None,
+            Err(_) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).ok()?;
+                serde_json::from_str(&text).ok()
+            }
+        }
+    }
+}
+
+/// The lock of a running control plane.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// The process that holds the lock.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) pid: u32,
+}

@@ -1,0 +1,96 @@
+//! Errors as `application/problem+json` (RFC 9457) with `code`, `phase`, `retryable` and `hint`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use deploy_core::engine::EngineError;
+use deploy_core::lifecycle::PhaseName;
+use deploy_core::port::StoreError;
+use serde::{Deserialize, Serialize};
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: String,
+    /// What happened.
+    pub title: String,
+    /// The phase it concerns.
+    pub phase: Option<PhaseName>,
+    /// Whether the same request can succeed later.
+    pub retryable: bool,
+    /// What to do.
+    pub hint: String,
+    /// Seconds to wait before trying again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem that a retry does not solve.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, title: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            status: status.as_u16(),
+            code: code.to_owned(),
+            title: title.into(),
+            phase: None,
+            retryable: false,
+            hint: hint.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The request is not what the route takes.
+    pub(crate) fn bad_request(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", what, "correct the request")
+    }
+}
+
+/// The one table from what the engine says to what HTTP says.
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let (status, hint, retry_after) = match &error {
+            EngineError::Rejected(_) => (StatusCode::CONFLICT, "look at the deployment's state", None),
+            EngineError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
+            EngineError::Quarantined(_) => (StatusCode::CONFLICT, "run `deploy doctor`", None),
+            EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "try again", Some(1)),
+            EngineError::Store(store) => match store {
+                StoreError::NotFound => (StatusCode::NOT_FOUND, "check the id: `deploy list` shows what there is", None),
+                StoreError::Busy { .. } => {
+                    (StatusCode::CONFLICT, "wait for it, or submit again with --wait-turn", Some(2))
+                }
+                StoreError::KeyReused => (StatusCode::CONFLICT, "use another idempotency key", None),
+                StoreError::Limit { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
+                StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, "free disk space, then try again", Some(30)),
+                StoreError::Conflict { .. } | StoreError::Fenced { .. } => {
+                    (StatusCode::CONFLICT, "look at the newer deployment", None)
+                }
+                StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "run `deploy doctor`", None),
+                StoreError::Unknown { .. } | StoreError::Unavailable { .. } => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "run `deploy doctor`", Some(5))
+                }
+            },
+        };
+        let mut problem = Self::new(status, error.code(), error.to_string(), hint);
+        problem.retryable = error.retryable();
+        problem.retry_after = retry_after;
+        problem
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).expect("every key is a string");
+        let mut response = (status, body).into_response();
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

@@ -1,0 +1,70 @@
+//! Resources: their releases, and going back to one. `{id}` is a resource id, or its name as
+//! `web` or `web@staging`.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use deploy_core::engine;
+use deploy_core::id::{ResourceId, ResourceKey};
+use deploy_core::port::{ReleaseRecord, ReleaseState};
+use deploy_core::spec::{Approval, Source, Spec, Trigger};
+
+use crate::access::actor;
+use crate::deployments::{Socket, accept, body_or_default, idempotency_key};
+use crate::problem::Problem;
+use crate::requests::RollbackRequest;
+use crate::router::Api;
+
+async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Problem> {
+    match text.parse::<ResourceId>() {
+        Ok(id) => Ok(api.engine.resource_by_id(id).await?.key),
+        Err(_) => text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string())),
+    }
+}
+
+pub(crate) async fn releases(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let resource = resource(&api, &id).await?;
+    Ok(Json(api.engine.releases(&resource).await?).into_response())
+}
+
+pub(crate) async fn rollback(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let request: RollbackRequest = body_or_default(&bytes)?;
+    let resource = resource(&api, &id).await?;
+    let releases = api.engine.releases(&resource).await?;
+    let wanted = request.to.or_else(|| before_the_live_one(&releases));
+    let Some(version) = wanted else {
+        let title = format!("{resource} has no release to go back to");
+        let hint = format!("deploy first: `deploy up --resource {}`", resource.resource);
+        return Err(Problem::new(StatusCode::CONFLICT, "release_not_found", title, hint));
+    };
+    let target = releases.iter().find(|release| release.version == version).or_else(|| releases.first());
+    let Some(target) = target.map(|release| release.outline.target.clone()) else {
+        let hint = "`deploy list` shows what there is";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("{resource} was never deployed"), hint));
+    };
+    let spec = Spec {
+        resource,
+        target,
+        source: Source::Release { version },
+        profile: Default::default(),
+        trigger: Trigger::Rollback,
+        actor: actor(&headers, socket.is_some()),
+        approval: Approval::Automatic,
+    };
+    accept(&api, engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy }).await
+}
+
+/// The newest usable release that is older than the live one.
+fn before_the_live_one(releases: &[ReleaseRecord]) -> Option<deploy_core::id::Version> {
+    let live = releases.iter().find(|release| release.state == ReleaseState::Live).map(|release| release.version);
+    let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);
+    let older = usable.filter(|release| live.is_none_or(|live| release.version < live));
+    older.map(|release| release.version).max()
+}

@@ -1,0 +1,1 @@
+//! What crosses crates: crash tests, traffic under switches, black-box runs.
