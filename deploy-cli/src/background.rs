@@ -24,7 +24,8 @@ pub(crate) async fn ensure_control_plane(state: &State, client: &Client) -> Resu
     let mut child = spawn(state, "serve", Vec::new())?;
     let started = Instant::now();
     while !client.is_there().await {
-        let ended = child.try_wait().map_err(|error| Failed::internal("look after the control plane", error))?;
+        let ended =
+            child.try_wait().map_err(|error| Failed::internal("look after the control plane", error))?;
         // Another command may have started one at the same time: then ours ends, and that one answers.
         if ended.is_some() && state.owner().is_none() {
             return Err(did_not_start(state, "the control plane ended at once"));
@@ -34,14 +35,18 @@ pub(crate) async fn ensure_control_plane(state: &State, client: &Client) -> Resu
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tell(&format!("started the control plane and the edge in the background (state in {}; `deploy serve --stop` ends them)", state.root().display()));
+    tell(&format!(
+        "started the control plane and the edge in the background (state in {}; `deploy serve --stop` ends them)",
+        state.root().display()
+    ));
     Ok(())
 }
 
 fn did_not_start(state: &State, what: &str) -> Failed {
     let log = state.log("serve");
     let last = last_line(&log).map(|line| format!(": {line}")).unwrap_or_default();
-    Failed::new(Exit::Usage, "control_plane_not_started", format!("{what}{last}")).hint(format!("see {}", log.display()))
+    Failed::new(Exit::Usage, "control_plane_not_started", format!("{what}{last}"))
+        .hint(format!("see {}", log.display()))
 }
 
 fn last_line(file: &Path) -> Option<String> {

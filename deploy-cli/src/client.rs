@@ -42,12 +42,23 @@ impl Client {
         self.call(Method::GET, path, Bytes::new(), None).await
     }
 
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize, key: Option<&str>) -> Result<T, Failed> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&str>,
+    ) -> Result<T, Failed> {
         let body = serde_json::to_vec(body).expect("every key is a string");
         self.call(Method::POST, path, body.into(), key).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes, key: Option<&str>) -> Result<T, Failed> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        key: Option<&str>,
+    ) -> Result<T, Failed> {
         let answer = tokio::time::timeout(ANSWER, async {
             let response = self.send(method, path, body, key).await?;
             let status = response.status();
@@ -56,7 +67,8 @@ impl Client {
         });
         let (status, body) = answer.await.map_err(|_| broke_off(&"no answer in time"))??;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| Failed::internal("read the control plane's answer", error));
+            return serde_json::from_slice(&body)
+                .map_err(|error| Failed::internal("read the control plane's answer", error));
         }
         Err(refused(&body))
     }
@@ -71,23 +83,39 @@ impl Client {
         Err(refused(&body))
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes, key: Option<&str>) -> Result<Response<Incoming>, Failed> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        key: Option<&str>,
+    ) -> Result<Response<Incoming>, Failed> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|_| not_there())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broke_off(&error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| broke_off(&error))?;
         // It ends with the last byte of the answer, or when the answer is dropped.
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost").header("deploy-actor", actor().0);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("deploy-actor", actor().0);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let request = request.body(Full::new(body)).map_err(|error| Failed::internal("build a request", error))?;
+        let request =
+            request.body(Full::new(body)).map_err(|error| Failed::internal("build a request", error))?;
         sender.send_request(request).await.map_err(|error| broke_off(&error))
     }
 }
 
 fn not_there() -> Failed {
-    Failed::new(Exit::Usage, "control_plane_not_running", "no control plane is running for this state directory")
-        .command("start it", "deploy serve")
+    Failed::new(
+        Exit::Usage,
+        "control_plane_not_running",
+        "no control plane is running for this state directory",
+    )
+    .command("start it", "deploy serve")
 }
 
 fn broke_off(error: &impl std::fmt::Display) -> Failed {
@@ -97,7 +125,10 @@ fn broke_off(error: &impl std::fmt::Display) -> Failed {
 
 fn refused(body: &[u8]) -> Failed {
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
-        return Failed::internal("read the control plane's answer", String::from_utf8_lossy(body).chars().take(200).collect::<String>());
+        return Failed::internal(
+            "read the control plane's answer",
+            String::from_utf8_lossy(body).chars().take(200).collect::<String>(),
+        );
     };
     let exit = match problem.status {
         400 | 404 => Exit::Usage,

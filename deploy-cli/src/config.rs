@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use deploy_core::id::Name;
 use deploy_core::spec::{
-    AccessProfile, HealthProfile, LimitsProfile, NetworkProfile, Profile, RollbackProfile, RuntimeProfile, SecretRef,
-    SourceProfile,
+    AccessProfile, HealthProfile, LimitsProfile, NetworkProfile, Profile, RollbackProfile, RuntimeProfile,
+    SecretRef, SourceProfile,
 };
 use serde::Deserialize;
 
@@ -56,17 +56,36 @@ impl Config {
 
     fn read(file: &Path) -> Result<Self, Failed> {
         let name = file.display();
-        let unreadable = |error: std::io::Error| Failed::usage("config_unreadable", format!("{name} can't be read: {error}"));
+        let unreadable = |error: std::io::Error| {
+            Failed::usage("config_unreadable", format!("{name} can't be read: {error}"))
+        };
         let size = std::fs::metadata(file).map_err(unreadable)?.len();
         if size > CONFIG_BYTES {
-            return Err(Failed::usage("config_unreadable", format!("{name} is larger than {CONFIG_BYTES} bytes")));
+            return Err(Failed::usage(
+                "config_unreadable",
+                format!("{name} is larger than {CONFIG_BYTES} bytes"),
+            ));
         }
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
         let parsed: DeployToml = toml::from_str(&text).map_err(|error| {
             let message = format!("{name} is not as it should be\n{}", error.to_string().trim_end());
-            Failed::usage("config_invalid", message).hint("correct the line above; `deploy schema profile` shows every key")
+            Failed::usage("config_invalid", message)
+                .hint("correct the line above; `deploy schema profile` shows every key")
         })?;
-        let DeployToml { resource, environment, target, source, runtime, network, health, access, env, secrets, rollback, limits } = parsed;
+        let DeployToml {
+            resource,
+            environment,
+            target,
+            source,
+            runtime,
+            network,
+            health,
+            access,
+            env,
+            secrets,
+            rollback,
+            limits,
+        } = parsed;
         let profile = Profile { source, runtime, network, health, access, env, secrets, rollback, limits };
         Ok(Self { file: Some(file.to_owned()), resource, environment, target, profile })
     }
@@ -76,7 +95,8 @@ impl Config {
 /// counts: a file further up could be anybody's.
 fn nearest(start: &Path) -> Option<PathBuf> {
     let start = start.canonicalize().ok()?;
-    let root = start.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(&start).to_owned();
+    let root =
+        start.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(&start).to_owned();
     let within = start.ancestors().take_while(|directory| directory.starts_with(&root));
     within.map(|directory| directory.join("deploy.toml")).find(|file| file.is_file())
 }

@@ -52,7 +52,8 @@ pub(crate) fn complain(failed: &Failed) {
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
-        let obeyed = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let obeyed = c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if obeyed && c != '\t' {
             // Writing to a String cannot fail.
             let _ = write!(cleaned, "\\u{{{:x}}}", u32::from(c));

@@ -17,7 +17,9 @@ pub(crate) struct State {
 impl State {
     /// `--state-dir` (which includes `DEPLOY_STATE_DIR`), else below the user's own state directory.
     pub(crate) fn locate(explicit: Option<PathBuf>) -> Result<Self, Failed> {
-        let absolute = |path: PathBuf| std::path::absolute(path).map_err(|error| Failed::internal("find the state directory", error));
+        let absolute = |path: PathBuf| {
+            std::path::absolute(path).map_err(|error| Failed::internal("find the state directory", error))
+        };
         if let Some(root) = explicit.filter(|root| !root.as_os_str().is_empty()) {
             return Ok(Self { root: absolute(root)? });
         }
@@ -76,7 +78,13 @@ impl State {
     /// long as the file is open, so it is free again after any kind of end.
     pub(crate) fn lock(&self) -> Result<Result<Lock, Option<Owner>>, Failed> {
         let failed = |error| Failed::internal("take the lock of the state directory", error);
-        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(self.lock_file()).map_err(failed)?;
+        let mut file = File::options()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .open(self.lock_file())
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Ok(Err(self.owner())),

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use crate::state::State;
 
 /// Where the data plane listens unless it is told otherwise.
-pub(crate) const EDGE_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7480);
+pub(crate) const EDGE_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7480);
 
 /// The static target of a state directory.
 pub(crate) fn static_executor(state: &State) -> StaticExecutor {

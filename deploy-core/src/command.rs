@@ -163,7 +163,10 @@ impl Input {
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         match self {
-            Self::Command { at, .. } | Self::Report { at, .. } | Self::Recover { at, .. } | Self::Tick { at } => *at,
+            Self::Command { at, .. }
+            | Self::Report { at, .. }
+            | Self::Recover { at, .. }
+            | Self::Tick { at } => *at,
         }
     }
 }

@@ -79,7 +79,9 @@ impl Deployment {
     }
 
     fn begin(first: &Envelope) -> Result<Self, ReplayError> {
-        let Event::Accepted { spec, resource_id } = &first.event else { return Err(ReplayError::NoBeginning) };
+        let Event::Accepted { spec, resource_id } = &first.event else {
+            return Err(ReplayError::NoBeginning);
+        };
         if first.sequence != Seq(1) {
             return Err(ReplayError::Gap { last: Seq(0), found: first.sequence });
         }
@@ -192,13 +194,7 @@ impl Deployment {
     }
 
     fn conditions(&self, fence: Option<Fence>, at: Timestamp) -> Conditions<'_> {
-        Conditions {
-            spec: &self.spec,
-            fence,
-            held: self.is_held(),
-            request: self.request.as_ref(),
-            at,
-        }
+        Conditions { spec: &self.spec, fence, held: self.is_held(), request: self.request.as_ref(), at }
     }
 
     fn report(&self, report: &Report, fence: Option<Fence>, at: Timestamp) -> Result<Vec<Event>, Rejection> {
@@ -232,11 +228,15 @@ impl Deployment {
             Command::Stop { mode, undo } => {
                 self.may_end_early()?;
                 match &self.request {
-                    Some(Request::Stop { mode: now, undo: undoing, .. }) if now >= mode && undoing >= undo => {
+                    Some(Request::Stop { mode: now, undo: undoing, .. })
+                        if now >= mode && undoing >= undo =>
+                    {
                         return Err(Rejection::AlreadyStopping);
                     }
                     Some(Request::Supersede { .. }) => return Err(Rejection::AlreadyStopping),
-                    Some(Request::Stop { .. }) | None => Event::StopRequested { by, mode: *mode, undo: *undo },
+                    Some(Request::Stop { .. }) | None => {
+                        Event::StopRequested { by, mode: *mode, undo: *undo }
+                    }
                 }
             }
             Command::Supersede { by } => {
@@ -297,7 +297,7 @@ impl Deployment {
         for _ in 0..FOLLOW_UPS {
             for event in queue.drain(..) {
                 let mut envelope = state.number(event, at);
-                state = state.evolve(&envelope).expect("what a phase decides it can fold: tests/model.rs");
+                state = state.evolve(&envelope).expect("what a phase decides it can fold: model_test.rs");
                 envelope.phase = state.phase.name();
                 decided.push(envelope);
             }
@@ -369,7 +369,10 @@ impl Deployment {
     }
 
     fn fold_in_phase(mut self, event: &Event, at: Timestamp) -> Result<Self, Impossible> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "no other event changes what is owned or known to be live")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "no other event changes what is owned or known to be live"
+        )]
         match event {
             Event::Claimed { fence, live } => {
                 self.fence = Some(*fence);
@@ -401,7 +404,13 @@ impl Deployment {
     /// of a transition: a lost message can't lose work and a doubled one can't double it.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
-        let effect = |(kind, attempt, timeout)| Effect { deployment: self.id, kind, attempt, fence: self.fence, timeout };
+        let effect = |(kind, attempt, timeout)| Effect {
+            deployment: self.id,
+            kind,
+            attempt,
+            fence: self.fence,
+            timeout,
+        };
         self.phase.wanted(self.is_held()).into_iter().map(effect).collect()
     }
 

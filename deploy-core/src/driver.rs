@@ -53,7 +53,14 @@ impl Driver {
     #[must_use]
     pub const fn new(deployment: Deployment) -> Self {
         let durable = deployment.seq();
-        Self { deployment, unwritten: Vec::new(), writing: false, durable, published: Seq(0), running: BTreeMap::new() }
+        Self {
+            deployment,
+            unwritten: Vec::new(),
+            writing: false,
+            durable,
+            published: Seq(0),
+            running: BTreeMap::new(),
+        }
     }
 
     /// The state, which may be ahead of what is durable.
@@ -70,7 +77,7 @@ impl Driver {
         let events = self.deployment.decide(input)?;
         for event in &events {
             let next = self.deployment.clone().evolve(event);
-            self.deployment = next.expect("what is decided can be folded: tests/model.rs");
+            self.deployment = next.expect("what is decided can be folded: model_test.rs");
         }
         self.unwritten.extend(events);
         Ok(())
@@ -100,7 +107,9 @@ impl Driver {
             *asked = true;
             return Some(Action::Cancel(effect.clone()));
         }
-        let effect = wanted.into_iter().find(|effect| !self.running.contains_key(effect) && !self.is_occupied(effect))?;
+        let effect = wanted
+            .into_iter()
+            .find(|effect| !self.running.contains_key(effect) && !self.is_occupied(effect))?;
         self.running.insert(effect.clone(), false);
         Some(Action::Start(effect))
     }
@@ -138,6 +147,9 @@ impl Driver {
     /// Whether nothing is running or waiting to be written or shown.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.unwritten.is_empty() && !self.writing && self.running.is_empty() && self.published == self.durable
+        self.unwritten.is_empty()
+            && !self.writing
+            && self.running.is_empty()
+            && self.published == self.durable
     }
 }

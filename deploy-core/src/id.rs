@@ -113,7 +113,8 @@ impl FromStr for Name {
         let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = text.as_bytes();
         let inside = bytes.iter().all(|&b| alphanumeric(b) || b == b'-');
-        let ends = bytes.first().is_some_and(|&b| alphanumeric(b)) && bytes.last().is_some_and(|&b| alphanumeric(b));
+        let ends =
+            bytes.first().is_some_and(|&b| alphanumeric(b)) && bytes.last().is_some_and(|&b| alphanumeric(b));
         if inside && ends && bytes.len() <= 63 {
             Ok(Self(text.to_owned()))
         } else {
@@ -261,7 +262,8 @@ impl FromStr for Digest {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let hex = text.strip_prefix("sha256:");
-        let valid = hex.is_some_and(|h| h.len() == 64 && h.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        let valid =
+            hex.is_some_and(|h| h.len() == 64 && h.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
         if valid {
             Ok(Self(text.to_owned()))
         } else {

@@ -28,3 +28,6 @@ pub mod status;
 pub mod testkit;
 pub mod time;
 pub mod wire;
+
+#[cfg(all(test, feature = "testkit"))]
+mod model_test;

@@ -192,10 +192,22 @@ pub trait Sources: Send + Sync {
     ///
     /// # Errors
     /// The reasons why it can't be read, for the preview.
-    async fn read(&self, source: &Source, profile: &Profile, wanted: &[&str]) -> Result<Evidence, Vec<Reason>>;
+    async fn read(
+        &self,
+        source: &Source,
+        profile: &Profile,
+        wanted: &[&str],
+    ) -> Result<Evidence, Vec<Reason>>;
 
     /// The base directory of the source on this machine.
-    async fn checkout(&self, source: &Source, profile: &Profile, layout: Layout, workspace: &Path, cancel: &Cancel) -> Result<PathBuf, Failure>;
+    async fn checkout(
+        &self,
+        source: &Source,
+        profile: &Profile,
+        layout: Layout,
+        workspace: &Path,
+        cancel: &Cancel,
+    ) -> Result<PathBuf, Failure>;
 }
 
 /// Recognises projects. Pure: evidence and profile in, detection out.
@@ -354,7 +366,12 @@ pub trait Journal: Send + Sync {
     async fn append(&self, append: Append) -> Result<(), StoreError>;
 
     /// At most `limit` events after a sequence number, in order.
-    async fn events(&self, deployment: DeploymentId, after: Seq, limit: usize) -> Result<Vec<Envelope>, StoreError>;
+    async fn events(
+        &self,
+        deployment: DeploymentId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Envelope>, StoreError>;
 
     /// Every deployment without an ending, oldest first.
     async fn unfinished(&self) -> Result<Vec<DeploymentId>, StoreError>;

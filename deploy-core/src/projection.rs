@@ -42,7 +42,9 @@ impl Deployment {
             recovery,
             residue: self.residue(),
             live_now: self.live_now(),
-            release: matches!(self.outcome(), Some(Outcome::Succeeded)).then(|| run.map(Run::version)).flatten(),
+            release: matches!(self.outcome(), Some(Outcome::Succeeded))
+                .then(|| run.map(Run::version))
+                .flatten(),
             digest: run.and_then(Run::digest).cloned(),
             exit_code: self.exit_code(),
             sequence: self.seq,
@@ -139,9 +141,9 @@ impl Deployment {
     fn residue(&self) -> Vec<crate::id::StepId> {
         match self.outcome() {
             None | Some(Outcome::Succeeded) => Vec::new(),
-            Some(Outcome::Failed(_) | Outcome::RolledBack(_) | Outcome::Stopped | Outcome::Superseded { .. }) => {
-                self.phase.run().map(|run| run.residue().cloned().collect()).unwrap_or_default()
-            }
+            Some(
+                Outcome::Failed(_) | Outcome::RolledBack(_) | Outcome::Stopped | Outcome::Superseded { .. },
+            ) => self.phase.run().map(|run| run.residue().cloned().collect()).unwrap_or_default(),
         }
     }
 
@@ -168,8 +170,12 @@ impl Deployment {
         match self.outcome()? {
             Outcome::Succeeded => None,
             Outcome::Failed(cause) | Outcome::RolledBack(cause) => Some(failure_status(cause)),
-            Outcome::Stopped => Some(self.ended_early(format!("the deployment was stopped in phase {}", self.phase.name()))),
-            Outcome::Superseded { by } => Some(self.ended_early(format!("the newer deployment {by} took over"))),
+            Outcome::Stopped => {
+                Some(self.ended_early(format!("the deployment was stopped in phase {}", self.phase.name())))
+            }
+            Outcome::Superseded { by } => {
+                Some(self.ended_early(format!("the newer deployment {by} took over")))
+            }
         }
     }
 
@@ -183,8 +189,14 @@ impl Deployment {
     pub fn hint(&self) -> Option<Hint> {
         let id = self.id;
         if let Some((step, _)) = self.phase.run().and_then(unknown_step) {
-            let next = vec![Remedy::by_hand(format!("look at the target, then attest step {} as present or absent", step.id))];
-            return Some(Hint { hint: format!("nobody could read back whether step {} took effect", step.id), next });
+            let next = vec![Remedy::by_hand(format!(
+                "look at the target, then attest step {} as present or absent",
+                step.id
+            ))];
+            return Some(Hint {
+                hint: format!("nobody could read back whether step {} took effect", step.id),
+                next,
+            });
         }
         if let Gate::Held { by, .. } = &self.gate
             && !self.is_ended()
@@ -196,7 +208,10 @@ impl Deployment {
             Phase::Blocked(blocked) => Some(blocked_hint(blocked)),
             Phase::Planned(planned) => {
                 let approve = format!("approve the plan {}", planned.plan().fingerprint());
-                Some(Hint { hint: "the plan waits for approval".to_owned(), next: vec![Remedy::by_hand(approve)] })
+                Some(Hint {
+                    hint: "the plan waits for approval".to_owned(),
+                    next: vec![Remedy::by_hand(approve)],
+                })
             }
             Phase::Ended(ended) => self.ended_hint(ended.outcome()),
             Phase::Queued(_)
@@ -209,7 +224,9 @@ impl Deployment {
     }
 
     fn ended_hint(&self, outcome: &Outcome) -> Option<Hint> {
-        let again = || Remedy::command("deploy again", format!("deploy up --resource {}", self.spec.resource.resource));
+        let again = || {
+            Remedy::command("deploy again", format!("deploy up --resource {}", self.spec.resource.resource))
+        };
         match outcome {
             Outcome::Succeeded => None,
             Outcome::Failed(cause) | Outcome::RolledBack(cause) => {
@@ -227,7 +244,10 @@ impl Deployment {
                 }
                 Some(Hint { hint, next })
             }
-            Outcome::Stopped => Some(Hint { hint: "stopped on request; completed steps stay".to_owned(), next: vec![again()] }),
+            Outcome::Stopped => Some(Hint {
+                hint: "stopped on request; completed steps stay".to_owned(),
+                next: vec![again()],
+            }),
             Outcome::Superseded { by } => Some(Hint {
                 hint: "a newer deployment took over".to_owned(),
                 next: vec![Remedy::command("look at it", format!("deploy show {by}"))],
@@ -281,7 +301,15 @@ fn unknown_step(run: &Run) -> Option<(&Step, &StepRecord)> {
 
 fn failure_status(cause: &Cause) -> FailureStatus {
     let Failure { code, message, evidence, tail } = cause.failure.clone();
-    FailureStatus { phase: cause.phase, step: cause.step.clone(), code, message, retryable: code.retryable(), evidence, tail }
+    FailureStatus {
+        phase: cause.phase,
+        step: cause.step.clone(),
+        code,
+        message,
+        retryable: code.retryable(),
+        evidence,
+        tail,
+    }
 }
 
 fn blocked_failure(blocked: &Blocked, phase: PhaseName) -> FailureStatus {
@@ -298,7 +326,10 @@ fn blocked_hint(blocked: &Blocked) -> Hint {
         let label = fix.set.as_ref().map_or_else(|| fix.label.clone(), |set| format!("{}: {set}", fix.label));
         Remedy { label, command: fix.command.clone() }
     };
-    Hint { hint: "remove what blocks the plan, then deploy again".to_owned(), next: fixes.map(remedy).collect() }
+    Hint {
+        hint: "remove what blocks the plan, then deploy again".to_owned(),
+        next: fixes.map(remedy).collect(),
+    }
 }
 
 fn step_statuses(run: &Run) -> Vec<StepStatus> {

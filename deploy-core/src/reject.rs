@@ -76,7 +76,9 @@ impl Rejection {
     pub fn hint(&self, deployment: DeploymentId) -> Hint {
         let show = || Remedy::command("look at its state", format!("deploy show {deployment}"));
         let next = match self {
-            Self::AlreadyEnded { .. } => vec![show(), Remedy::by_hand("deploy again: an ended deployment never moves")],
+            Self::AlreadyEnded { .. } => {
+                vec![show(), Remedy::by_hand("deploy again: an ended deployment never moves")]
+            }
             Self::AlreadyPaused => vec![Remedy::command("go on", format!("deploy resume {deployment}"))],
             Self::OtherPlan { waiting } => {
                 vec![Remedy::by_hand(format!("look at the plan that waits and approve {waiting}"))]

@@ -103,9 +103,12 @@ impl StatusName {
     #[must_use]
     pub const fn is_moving(self) -> bool {
         match self {
-            Self::Queued | Self::Detecting | Self::Planning | Self::Executing | Self::Verifying | Self::RollingBack => {
-                true
-            }
+            Self::Queued
+            | Self::Detecting
+            | Self::Planning
+            | Self::Executing
+            | Self::Verifying
+            | Self::RollingBack => true,
             Self::Blocked | Self::Planned => false,
             Self::Succeeded | Self::Failed | Self::RolledBack | Self::Stopped | Self::Superseded => false,
         }

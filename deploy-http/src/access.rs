@@ -23,13 +23,20 @@ pub(crate) async fn known_host(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let known = over_socket || host.is_some_and(is_loopback);
     let own_origin = request.headers().get(header::ORIGIN).is_none_or(|origin| {
-        origin.to_str().is_ok_and(|origin| origin.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback)))
+        origin
+            .to_str()
+            .is_ok_and(|origin| origin.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback)))
     });
     if known && own_origin {
         next.run(request).await
     } else {
-        Problem::new(StatusCode::FORBIDDEN, "foreign_host", "the host or origin is not this server's", "use 127.0.0.1")
-            .into_response()
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "foreign_host",
+            "the host or origin is not this server's",
+            "use 127.0.0.1",
+        )
+        .into_response()
     }
 }
 
@@ -38,13 +45,15 @@ fn is_loopback(authority: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or(""),
         None => authority.split(':').next().unwrap_or(""),
     };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Answers what the listener does not give.
 pub(crate) async fn refuse(_: Request, _: Next) -> Response {
     let hint = "use the deploy command, which speaks over the unix socket";
-    Problem::new(StatusCode::FORBIDDEN, "read_only", "this listener only answers questions", hint).into_response()
+    Problem::new(StatusCode::FORBIDDEN, "read_only", "this listener only answers questions", hint)
+        .into_response()
 }
 
 /// Who asks, as the history shows it.

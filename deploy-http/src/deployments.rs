@@ -25,7 +25,8 @@ pub(crate) type Socket = Option<Extension<OverUnixSocket>>;
 
 /// Reads a JSON body; an empty one is the default where the route allows it.
 pub(crate) fn body<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
 }
 
 pub(crate) fn body_or_default<T: for<'de> Deserialize<'de> + Default>(bytes: &Bytes) -> Result<T, Problem> {
@@ -36,17 +37,32 @@ pub(crate) fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
     text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
 }
 
-pub(crate) async fn preview(State(api): State<Api>, headers: HeaderMap, socket: Socket, bytes: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn preview(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    socket: Socket,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
     let request: PlanRequest = body(&bytes)?;
     let spec = request.into_spec(actor(&headers, socket.is_some()), Approval::Automatic);
     Ok(Json(api.engine.preview(&spec).await?).into_response())
 }
 
-pub(crate) async fn submit(State(api): State<Api>, headers: HeaderMap, socket: Socket, bytes: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn submit(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    socket: Socket,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
     let request: DeployRequest = body(&bytes)?;
-    let approval = request.plan_fingerprint.map_or(Approval::Automatic, |fingerprint| Approval::Exactly { fingerprint });
+    let approval =
+        request.plan_fingerprint.map_or(Approval::Automatic, |fingerprint| Approval::Exactly { fingerprint });
     let spec = request.plan.into_spec(actor(&headers, socket.is_some()), approval);
-    accept(&api, engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy }).await
+    accept(
+        &api,
+        engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy },
+    )
+    .await
 }
 
 /// Submits and answers 202 with where to look.
@@ -74,7 +90,10 @@ pub(crate) struct ListParameters {
     limit: Option<usize>,
 }
 
-pub(crate) async fn list(State(api): State<Api>, parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>) -> Result<Response, Problem> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
     let Query(parameters) = parameters.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = parameters.limit.unwrap_or(50).clamp(1, 200);
     let query = ListQuery {
@@ -96,7 +115,8 @@ pub(crate) async fn list(State(api): State<Api>, parameters: Result<Query<ListPa
 /// Names and statuses that are not plain words are left out: they can't match anything anyway.
 fn link(query: &ListQuery, last: DeploymentId) -> String {
     let plain = |text: &&String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let filters = [("resource", &query.resource), ("environment", &query.environment), ("status", &query.status)];
+    let filters =
+        [("resource", &query.resource), ("environment", &query.environment), ("status", &query.status)];
     let mut url = format!("/api/deployments?limit={}&cursor={last}", query.limit);
     for (name, value) in filters {
         if let Some(value) = value.as_ref().filter(plain) {
@@ -143,32 +163,60 @@ fn sequence_of(tag: &str) -> Option<Seq> {
 }
 
 fn tagged(status: &Status, known: Option<Seq>) -> Response {
-    let tag = [(header::ETAG, format!("\"{}\"", status.sequence)), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    let tag =
+        [(header::ETAG, format!("\"{}\"", status.sequence)), (header::CACHE_CONTROL, "no-cache".to_owned())];
     if known == Some(status.sequence) {
         return (StatusCode::NOT_MODIFIED, tag).into_response();
     }
     (tag, Json(status)).into_response()
 }
 
-pub(crate) async fn pause(state: State<Api>, path: Path<String>, headers: HeaderMap, socket: Socket) -> Result<Response, Problem> {
+pub(crate) async fn pause(
+    state: State<Api>,
+    path: Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+) -> Result<Response, Problem> {
     command(state, path, &headers, socket, Command::Pause).await
 }
 
-pub(crate) async fn resume(state: State<Api>, path: Path<String>, headers: HeaderMap, socket: Socket) -> Result<Response, Problem> {
+pub(crate) async fn resume(
+    state: State<Api>,
+    path: Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+) -> Result<Response, Problem> {
     command(state, path, &headers, socket, Command::Resume).await
 }
 
-pub(crate) async fn recheck(state: State<Api>, path: Path<String>, headers: HeaderMap, socket: Socket) -> Result<Response, Problem> {
+pub(crate) async fn recheck(
+    state: State<Api>,
+    path: Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+) -> Result<Response, Problem> {
     command(state, path, &headers, socket, Command::Recheck).await
 }
 
-pub(crate) async fn stop(state: State<Api>, path: Path<String>, headers: HeaderMap, socket: Socket, bytes: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn stop(
+    state: State<Api>,
+    path: Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
     let request: StopRequest = body_or_default(&bytes)?;
     let mode = if request.now { StopMode::Now } else { StopMode::AfterStep };
     command(state, path, &headers, socket, Command::Stop { mode, undo: request.undo }).await
 }
 
-async fn command(State(api): State<Api>, Path(id): Path<String>, headers: &HeaderMap, socket: Socket, command: Command) -> Result<Response, Problem> {
+async fn command(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: &HeaderMap,
+    socket: Socket,
+    command: Command,
+) -> Result<Response, Problem> {
     let id = deployment_id(&id)?;
     let status = api.engine.send(id, command, actor(headers, socket.is_some())).await?;
     Ok(tagged(&status, None))

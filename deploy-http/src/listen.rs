@@ -51,7 +51,9 @@ impl Listening {
         if address.ip().is_loopback() {
             Ok(Self(address))
         } else {
-            Err(format!("{address} is reachable from other machines, and access without a token is for loopback only"))
+            Err(format!(
+                "{address} is reachable from other machines, and access without a token is for loopback only"
+            ))
         }
     }
 }
@@ -110,8 +112,13 @@ async fn drain(connections: &Semaphore) {
     let _ = connections.acquire_many(all - 1).await;
 }
 
-fn spawn_connection<S>(api: &Api, stream: S, router: Router, unix: bool, permit: tokio::sync::OwnedSemaphorePermit)
-where
+fn spawn_connection<S>(
+    api: &Api,
+    stream: S,
+    router: Router,
+    unix: bool,
+    permit: tokio::sync::OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let closing = api.closing.clone();

@@ -58,17 +58,23 @@ impl From<EngineError> for Problem {
             EngineError::Quarantined(_) => (StatusCode::CONFLICT, "run `deploy doctor`", None),
             EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "try again", Some(1)),
             EngineError::Store(store) => match store {
-                StoreError::NotFound => (StatusCode::NOT_FOUND, "check the id: `deploy list` shows what there is", None),
+                StoreError::NotFound => {
+                    (StatusCode::NOT_FOUND, "check the id: `deploy list` shows what there is", None)
+                }
                 StoreError::Busy { .. } => {
                     (StatusCode::CONFLICT, "wait for it, or submit again with --wait-turn", Some(2))
                 }
                 StoreError::KeyReused => (StatusCode::CONFLICT, "use another idempotency key", None),
                 StoreError::Limit { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
-                StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, "free disk space, then try again", Some(30)),
+                StoreError::Full => {
+                    (StatusCode::INSUFFICIENT_STORAGE, "free disk space, then try again", Some(30))
+                }
                 StoreError::Conflict { .. } | StoreError::Fenced { .. } => {
                     (StatusCode::CONFLICT, "look at the newer deployment", None)
                 }
-                StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "run `deploy doctor`", None),
+                StoreError::Corrupt { .. } => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "run `deploy doctor`", None)
+                }
                 StoreError::Unknown { .. } | StoreError::Unavailable { .. } => {
                     (StatusCode::SERVICE_UNAVAILABLE, "run `deploy doctor`", Some(5))
                 }

@@ -19,7 +19,9 @@ use crate::router::Api;
 async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Problem> {
     match text.parse::<ResourceId>() {
         Ok(id) => Ok(api.engine.resource_by_id(id).await?.key),
-        Err(_) => text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string())),
+        Err(_) => {
+            text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
+        }
     }
 }
 
@@ -47,7 +49,12 @@ pub(crate) async fn rollback(
     let target = releases.iter().find(|release| release.version == version).or_else(|| releases.first());
     let Some(target) = target.map(|release| release.outline.target.clone()) else {
         let hint = "`deploy list` shows what there is";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("{resource} was never deployed"), hint));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("{resource} was never deployed"),
+            hint,
+        ));
     };
     let spec = Spec {
         resource,
@@ -58,12 +65,17 @@ pub(crate) async fn rollback(
         actor: actor(&headers, socket.is_some()),
         approval: Approval::Automatic,
     };
-    accept(&api, engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy }).await
+    accept(
+        &api,
+        engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy },
+    )
+    .await
 }
 
 /// The newest usable release that is older than the live one.
 fn before_the_live_one(releases: &[ReleaseRecord]) -> Option<deploy_core::id::Version> {
-    let live = releases.iter().find(|release| release.state == ReleaseState::Live).map(|release| release.version);
+    let live =
+        releases.iter().find(|release| release.state == ReleaseState::Live).map(|release| release.version);
     let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);
     let older = usable.filter(|release| live.is_none_or(|live| release.version < live));
     older.map(|release| release.version).max()

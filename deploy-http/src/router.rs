@@ -72,7 +72,8 @@ pub fn router(api: Api, gives: Access) -> Router {
     let mut router = Router::new();
     for (path, needs, handler) in routes() {
         // What a listener does not give is not routed there at all: denied by default.
-        router = if needs <= gives { router.route(path, handler) } else { router.route(path, refused(handler)) };
+        router =
+            if needs <= gives { router.route(path, handler) } else { router.route(path, refused(handler)) };
     }
     router
         .fallback(not_found)
@@ -87,7 +88,12 @@ fn refused(handler: MethodRouter<Api>) -> MethodRouter<Api> {
 }
 
 async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", "see the README for the routes")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is no such route",
+        "see the README for the routes",
+    )
 }
 
 async fn health() -> Response {

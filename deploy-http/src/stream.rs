@@ -33,12 +33,20 @@ pub(crate) struct Parameters {
 
 type Parsed = Result<Query<Parameters>, axum::extract::rejection::QueryRejection>;
 
-pub(crate) async fn events(State(api): State<Api>, Path(id): Path<String>, parameters: Parsed) -> Result<Response, Problem> {
+pub(crate) async fn events(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    parameters: Parsed,
+) -> Result<Response, Problem> {
     let Query(parameters) = parameters.map_err(|error| Problem::bad_request(error.body_text()))?;
     open(api, deployment_id(&id)?, parameters, What::Events).await
 }
 
-pub(crate) async fn logs(State(api): State<Api>, Path(id): Path<String>, parameters: Parsed) -> Result<Response, Problem> {
+pub(crate) async fn logs(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    parameters: Parsed,
+) -> Result<Response, Problem> {
     let Query(parameters) = parameters.map_err(|error| Problem::bad_request(error.body_text()))?;
     open(api, deployment_id(&id)?, parameters, What::Logs).await
 }
@@ -67,7 +75,8 @@ async fn open(api: Api, id: DeploymentId, parameters: Parameters, what: What) ->
         let chunk = follower.next().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(chunk), follower))
     }));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")], body).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")], body)
+        .into_response())
 }
 
 impl Follower {
@@ -92,7 +101,9 @@ impl Follower {
             // The status was read first: if it had ended by then, the page holds all there will be.
             if status.status.is_ended() || !self.parameters.follow {
                 let reason = if status.status.is_ended() { "ended" } else { "caught-up" };
-                return Some(self.close(&json!({ "kind": "closed", "reason": reason, "cursor": self.after })));
+                return Some(
+                    self.close(&json!({ "kind": "closed", "reason": reason, "cursor": self.after })),
+                );
             }
             if let Some(line) = self.wait(status.sequence).await {
                 return Some(line);
@@ -133,7 +144,8 @@ impl Follower {
             }
             What::Logs => {
                 let Parameters { step, source, level, .. } = self.parameters.clone();
-                let query = LogQuery { deployment: self.id, after: self.after, step, source, level, limit: PAGE };
+                let query =
+                    LogQuery { deployment: self.id, after: self.after, step, source, level, limit: PAGE };
                 for line in self.api.engine.logs(&query).await? {
                     self.after = line.sequence;
                     lines.extend(line_of(&Envelope { kind: "log", record: &line }));

@@ -7,6 +7,7 @@ use deploy_core::evidence::Evidence;
 use deploy_core::port::Detector;
 use deploy_core::spec::{Profile, Strategy};
 
+use crate::omitted::unpublishable;
 use crate::publish;
 use crate::rule::Scene;
 use crate::rules::{self, containers};
@@ -48,6 +49,12 @@ impl Detector for Catalogue {
         let scene = Scene { evidence, profile };
         let recognised = rules::ALL.iter().find_map(|rule| (rule.detect)(scene));
         let mut detection = settle(scene, recognised);
+        // What a build will write is not there yet, so nothing can stand in its way.
+        if let (Some(found), None) = (&detection.publish_directory, &profile.runtime.build)
+            && detection.blocked.is_empty()
+        {
+            detection.blocked = unpublishable(evidence, &found.value);
+        }
         detection.dockerfile = containers::dockerfile(scene);
         detection.commit.clone_from(&evidence.commit);
         detection

@@ -10,10 +10,12 @@
 //! | `rules/*` | the rules, one file per family of projects |
 //! | `publish` | `runtime.publish_directory`, given or missing |
 //! | `page` | whether an `index.html` is a finished page or the source of one |
+//! | [`omitted`] | what stands in the way of publishing although no rule saw it |
 //! | `reasons` | building reasons with the exact lines to write |
 //! | [`path`] | the one check of every path that users write |
 
 mod catalogue;
+pub mod omitted;
 mod page;
 pub mod path;
 mod publish;

@@ -331,3 +331,26 @@ fn a_package_that_is_no_json_is_not_guessed_at() {
     assert_eq!(codes(&detection.blocked), [ReasonCode::UnsupportedProject]);
     assert!(detection.blocked[0].message.contains("not valid JSON"));
 }
+
+#[test]
+fn what_cannot_be_published_blocks_before_anything_runs() {
+    let mut evidence = evidence(&[("dist/index.html", PAGE)]);
+    evidence.omitted = [
+        "dist/a.js: a link that leaves the source (/srv/a.js)",
+        "dist/x: y/z: a link to something that does not exist (gone)",
+        "dist/.cache/s: not a file, but a device, a pipe or a socket",
+        "dist/shared: a link to a directory, not followed (../shared)",
+        "other/loop: a link that leads back to itself (loop)",
+        "and 12 more paths",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let detect = |profile: &Profile| Catalogue::new().detect(&evidence, profile);
+    let mut profile = Profile::default();
+    let detection = detect(&profile);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::SourceUnsafe; 2]);
+    let files: Vec<&str> = detection.blocked.iter().map(|reason| reason.evidence[0].file.as_str()).collect();
+    assert_eq!(files, ["dist/a.js", "dist/x: y/z"]);
+    profile.runtime.build = Some("make".to_owned());
+    assert_eq!(published(&detect(&profile)), Some("dist"));
+}

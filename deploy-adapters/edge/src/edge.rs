@@ -159,8 +159,8 @@ impl Edge {
             plane.warn(format!("{error}; its previous copy is used, the last change may be missing"));
         }
         plane.restore(loaded.table).await;
-        tokio::spawn(Arc::clone(&plane).serve_public(public, Origin::Host));
-        tokio::spawn(plane.serve_control(control));
+        plane.spawn_accepting(Arc::clone(&plane).serve_public(public, Origin::Host));
+        plane.spawn_accepting(Arc::clone(&plane).serve_control(control));
         Ok(edge)
     }
 }
@@ -187,21 +187,9 @@ impl RunningEdge {
     }
 
     /// Stops accepting, lets responses in flight end for at most the drain limit, and closes everything.
+    /// The address and the directory can be used again when this returns.
     pub async fn stop(self) {
-        let plane = &self.plane;
-        plane.phase.send_replace(Phase::Draining);
-        let drained = async {
-            // All permits are free when no connection is left. An error is impossible: nobody closes the semaphores.
-            for (semaphore, limit) in [
-                (&plane.connections, plane.limits.connections),
-                (&plane.control_connections, plane.limits.control_connections),
-            ] {
-                let _ = semaphore.acquire_many(u32::try_from(limit).unwrap_or(u32::MAX)).await;
-            }
-        };
-        if tokio::time::timeout(plane.limits.drain, drained).await.is_err() {
-            tracing::warn!("connections were still open at the drain limit and are closed");
-        }
+        self.plane.drain().await;
     }
 }
 

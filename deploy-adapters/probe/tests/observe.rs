@@ -1,5 +1,7 @@
 //! One observation against real sockets, with servers that behave and servers that don't.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::SocketAddr;
 
 use deploy_core::health::HealthPolicy;

@@ -12,6 +12,7 @@ use crate::entries::{Entry, Kind, entries, join, kind};
 use crate::ignores::{DEPLOYIGNORE, Ignores};
 use crate::limits::Limits;
 use crate::skip;
+use deploy_detect::omitted;
 use deploy_detect::path::Inside;
 
 /// What a walk found.
@@ -137,7 +138,7 @@ impl Walk<'_> {
             },
             Kind::Link => self.link(directory, path, &name),
             Kind::Special => {
-                self.omitted.push(format!("{path}: not a file, but a device, a pipe or a socket"))
+                self.omitted.push(format!("{path}: {}", omitted::SPECIAL));
             }
         }
     }
@@ -168,12 +169,12 @@ impl Walk<'_> {
             Ok(stat) => match kind(FileType::from_raw_mode(stat.st_mode)) {
                 Kind::File => return self.file(path, &stat),
                 Kind::Directory => "a link to a directory, not followed",
-                Kind::Special | Kind::Link => "a link to a device, a pipe or a socket",
+                Kind::Special | Kind::Link => omitted::LINK_SPECIAL,
             },
             Err(error) => match trouble(&error) {
-                Trouble::LeadsOut => "a link that leaves the source",
-                Trouble::Loop => "a link that leads back to itself",
-                Trouble::Missing | Trouble::NotADirectory => "a link to something that does not exist",
+                Trouble::LeadsOut => omitted::LINK_OUT,
+                Trouble::Loop => omitted::LINK_LOOP,
+                Trouble::Missing | Trouble::NotADirectory => omitted::LINK_DANGLING,
                 Trouble::Other => "a link that can't be followed",
             },
         };
@@ -190,7 +191,7 @@ impl Walk<'_> {
             // Somebody removed or replaced it while we looked: it is not there any more.
             Trouble::Missing | Trouble::NotADirectory | Trouble::Loop => {}
             Trouble::LeadsOut | Trouble::Other => {
-                self.refused.unreadable.push((path.to_owned(), error.to_string()))
+                self.refused.unreadable.push((path.to_owned(), error.to_string()));
             }
         }
     }

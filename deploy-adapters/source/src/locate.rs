@@ -49,11 +49,11 @@ pub(crate) fn locate(source: &Source, profile: &Profile) -> Result<Located, Vec<
     }
 }
 
-fn keep<T>(result: Result<T, Reason>, reasons: &mut Vec<Reason>) -> Option<T> {
-    result.map_err(|reason| reasons.push(reason)).ok()
+fn keep<T>(result: Result<T, Box<Reason>>, reasons: &mut Vec<Reason>) -> Option<T> {
+    result.map_err(|reason| reasons.push(*reason)).ok()
 }
 
-fn configured(field: &str, value: Option<&str>) -> Result<Option<Inside>, Reason> {
+fn configured(field: &str, value: Option<&str>) -> Result<Option<Inside>, Box<Reason>> {
     let Some(text) = value else { return Ok(None) };
     Inside::parse(text).map(Some).map_err(|wrong| {
         let mut reason = Reason::new(
@@ -67,27 +67,27 @@ fn configured(field: &str, value: Option<&str>) -> Result<Option<Inside>, Reason
             "source.base_directory" => Some("source.baseDirectory".to_owned()),
             _ => Some("runtime.publishDirectory".to_owned()),
         };
-        reason
+        Box::new(reason)
     })
 }
 
-fn open_root(source: &Source) -> Result<(PathBuf, OwnedFd), Reason> {
+fn open_root(source: &Source) -> Result<(PathBuf, OwnedFd), Box<Reason>> {
     let path = match source {
         Source::Directory { path } => PathBuf::from(path),
         Source::Release { version } => {
             let message = format!("{version} is a kept release: it has an artifact, but no source to read");
-            return Err(Reason::new(ReasonCode::SourceUnreadable, message));
+            return Err(Box::new(Reason::new(ReasonCode::SourceUnreadable, message)));
         }
     };
     if !path.is_absolute() {
         let message = format!("the source {} is not an absolute path", path.display());
-        return Err(Reason::new(ReasonCode::SourceNotFound, message));
+        return Err(Box::new(Reason::new(ReasonCode::SourceNotFound, message)));
     }
     let root = beneath::root(&path).map_err(|error| unusable_root(&path, &error))?;
     Ok((path, root))
 }
 
-fn unusable_root(path: &Path, error: &io::Error) -> Reason {
+fn unusable_root(path: &Path, error: &io::Error) -> Box<Reason> {
     let (code, what) = match trouble(error) {
         Trouble::Missing if path.is_symlink() => {
             (ReasonCode::SourceNotFound, "is a link to something that does not exist".to_owned())
@@ -99,10 +99,10 @@ fn unusable_root(path: &Path, error: &io::Error) -> Reason {
             (ReasonCode::SourceUnreadable, format!("can't be opened: {error}"))
         }
     };
-    Reason::new(code, format!("the source {} {what}", path.display()))
+    Box::new(Reason::new(code, format!("the source {} {what}", path.display())))
 }
 
-fn open_base(root: &OwnedFd, base: &Inside) -> Result<OwnedFd, Reason> {
+fn open_base(root: &OwnedFd, base: &Inside) -> Result<OwnedFd, Box<Reason>> {
     beneath::directory(root, base.as_str()).map_err(|error| {
         let (code, what) = match trouble(&error) {
             Trouble::Missing => (ReasonCode::BaseDirectoryMissing, missing_base(root, base.as_str())),
@@ -116,7 +116,7 @@ fn open_base(root: &OwnedFd, base: &Inside) -> Result<OwnedFd, Reason> {
         };
         let mut reason = Reason::new(code, format!("the base directory {} {what}", base.shown()));
         reason.profile_field = Some("source.baseDirectory".to_owned());
-        reason
+        Box::new(reason)
     })
 }
 

@@ -28,14 +28,23 @@ pub(crate) fn core_digest(digest: &deploy_edge::Digest) -> Result<Digest, Failur
 }
 
 /// Stores the finished site as a release.
-pub(crate) async fn store(paths: &Paths, sources: &dyn Sources, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+pub(crate) async fn store(
+    paths: &Paths,
+    sources: &dyn Sources,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Output, Failure> {
     let site = site(paths, sources, cx).await?;
     let reuse = cx.live_before.iter().map(|live| edge_digest(&live.digest)).collect::<Result<Vec<_>, _>>()?;
     let (releases, key) = (paths.releases.clone(), cx.deployment.to_string());
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
     let mut publishing = tokio::task::spawn_blocking(move || {
-        let request = PublishRequest { reuse_from: &reuse, cancel: Some(&flag), ..PublishRequest::new(&site, &releases, &key) };
+        let request = PublishRequest {
+            reuse_from: &reuse,
+            cancel: Some(&flag),
+            ..PublishRequest::new(&site, &releases, &key)
+        };
         publish(&request)
     });
     let published = tokio::select! {
@@ -64,10 +73,14 @@ async fn site(paths: &Paths, sources: &dyn Sources, cx: &StepContext) -> Result<
             sources.checkout(&cx.source, &outline.profile, Layout::ReadOnly, &workspace, &cx.cancel).await?
         }
     };
-    let directory = outline.artifact.as_ref().and_then(|artifact| artifact.publish_directory.as_deref()).unwrap_or(".");
+    let directory =
+        outline.artifact.as_ref().and_then(|artifact| artifact.publish_directory.as_deref()).unwrap_or(".");
     below(&base, directory).map_err(|why| {
-        Failure::new(FailureCode::PublishDirectoryMissing, format!("the publish directory can't be used: {why}"))
-            .because("runtime.publish_directory", directory)
+        Failure::new(
+            FailureCode::PublishDirectoryMissing,
+            format!("the publish directory can't be used: {why}"),
+        )
+        .because("runtime.publish_directory", directory)
     })
 }
 
@@ -151,7 +164,9 @@ fn publish_failure(error: &PublishError) -> Failure {
         | PublishError::TooLarge { .. }
         | PublishError::TooDeep { .. }
         | PublishError::PathTooLong { .. } => FailureCode::TooLarge,
-        PublishError::PermissionDenied { .. } | PublishError::SourceChanged { .. } => FailureCode::SourceUnavailable,
+        PublishError::PermissionDenied { .. } | PublishError::SourceChanged { .. } => {
+            FailureCode::SourceUnavailable
+        }
         PublishError::DiskFull => FailureCode::DiskFull,
         PublishError::Cancelled => FailureCode::Cancelled,
         PublishError::InvalidKey { .. } | PublishError::Io { .. } => FailureCode::Internal,

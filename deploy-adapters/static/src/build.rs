@@ -22,14 +22,20 @@ const GRACE: Duration = Duration::from_secs(3);
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER"];
 
 /// Lays out the source and runs install and build there.
-pub(crate) async fn build(paths: &Paths, sources: &dyn Sources, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+pub(crate) async fn build(
+    paths: &Paths,
+    sources: &dyn Sources,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Output, Failure> {
     let workspace = paths.workspace(cx.deployment);
     // An attempt that was cut off may have left processes that still write here.
     end_processes(cx.deployment);
     remove_all(&workspace).map_err(|error| disk(&error, "remove the workspace of an earlier attempt"))?;
     std::fs::create_dir_all(&workspace).map_err(|error| disk(&error, "make a workspace"))?;
     let outline = cx.plan.outline();
-    let base = sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
+    let base =
+        sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
     for command in outline.commands.iter().filter(|command| runs_here(command.kind)) {
         run(command, &base, outline, cx, log).await?;
     }
@@ -38,10 +44,19 @@ pub(crate) async fn build(paths: &Paths, sources: &dyn Sources, cx: &StepContext
     Ok(Output::default())
 }
 
-async fn run(command: &PlannedCommand, base: &Path, outline: &Outline, cx: &StepContext, log: &StepLog) -> Result<(), Failure> {
+async fn run(
+    command: &PlannedCommand,
+    base: &Path,
+    outline: &Outline,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<(), Failure> {
     log.line(LogSource::System, LogLevel::Info, &format!("$ {}", command.command));
     let mut child = shell(&command.command, base, outline, cx).spawn().map_err(|error| {
-        Failure::new(FailureCode::BuildNotStarted, format!("{:?} could not be started: {error}", command.command))
+        Failure::new(
+            FailureCode::BuildNotStarted,
+            format!("{:?} could not be started: {error}", command.command),
+        )
     })?;
     let out = child.stdout.take().map(|out| tokio::spawn(copy_lines(out, log.clone(), LogLevel::Info)));
     let err = child.stderr.take().map(|err| tokio::spawn(copy_lines(err, log.clone(), LogLevel::Info)));
@@ -71,7 +86,12 @@ fn shell(command: &str, base: &Path, outline: &Outline, cx: &StepContext) -> Com
     shell.env("CI", "true").env("TERM", "dumb").envs(&outline.profile.env);
     shell.env(MARK, cx.deployment.to_string());
     let mut shell = Command::from(shell);
-    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
     shell
 }
 

@@ -28,18 +28,47 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let restoring = outline.artifact.as_ref().is_some_and(|artifact| artifact.digest.is_some());
     let mut steps = Vec::with_capacity(5);
     if restoring {
-        steps.push(step(ARTIFACT, PhaseName::Execute, "check that the kept release is whole", StepKind::Act, Undo::NotNeeded, PUBLISH_TIMEOUT));
+        steps.push(step(
+            ARTIFACT,
+            PhaseName::Execute,
+            "check that the kept release is whole",
+            StepKind::Act,
+            Undo::NotNeeded,
+            PUBLISH_TIMEOUT,
+        ));
     } else {
         if outline.commands.iter().any(|command| runs_here(command.kind)) {
-            steps.push(step(BUILD, PhaseName::Execute, "build in a copy of the source", StepKind::Act, undo("remove the copy"), outline.policy.build_timeout));
+            steps.push(step(
+                BUILD,
+                PhaseName::Execute,
+                "build in a copy of the source",
+                StepKind::Act,
+                undo("remove the copy"),
+                outline.policy.build_timeout,
+            ));
         }
-        steps.push(step(PUBLISH, PhaseName::Execute, "store the site as an immutable release", StepKind::Act, undo("remove what was staged"), PUBLISH_TIMEOUT));
+        steps.push(step(
+            PUBLISH,
+            PhaseName::Execute,
+            "store the site as an immutable release",
+            StepKind::Act,
+            undo("remove what was staged"),
+            PUBLISH_TIMEOUT,
+        ));
     }
     let check_timeout = Span::from_millis(outline.health.policy.deadline.as_millis().saturating_add(30_000));
-    let check = |id, title| step(id, PhaseName::Verify, title, StepKind::Check, Undo::NotNeeded, check_timeout);
+    let check =
+        |id, title| step(id, PhaseName::Verify, title, StepKind::Check, Undo::NotNeeded, check_timeout);
     steps.push(check(CHECK_CANDIDATE, "ask the new release before anybody else can"));
     let switch = StepKind::Switch { needs_check: true };
-    steps.push(step(SWITCH, PhaseName::Verify, "send traffic to the new release", switch, undo("send traffic back to the release before"), SWITCH_TIMEOUT));
+    steps.push(step(
+        SWITCH,
+        PhaseName::Verify,
+        "send traffic to the new release",
+        switch,
+        undo("send traffic back to the release before"),
+        SWITCH_TIMEOUT,
+    ));
     steps.push(check(CHECK_PUBLIC, "ask the public address for the new release"));
     steps
 }
@@ -74,11 +103,17 @@ fn objections(outline: &Outline) -> Vec<Reason> {
     match outline.artifact.as_ref().map(|artifact| artifact.kind) {
         Some(ArtifactKind::StaticSite) => {}
         None if outline.detection.blocked.is_empty() => {
-            reasons.push(Reason::new(ReasonCode::NothingToServe, "no directory with a finished site is known"));
+            reasons
+                .push(Reason::new(ReasonCode::NothingToServe, "no directory with a finished site is known"));
         }
         // Detection has said why.
         None => {}
-        Some(ArtifactKind::DockerfileImage | ArtifactKind::GeneratedImage | ArtifactKind::PrebuiltImage | ArtifactKind::ComposeProject) => {
+        Some(
+            ArtifactKind::DockerfileImage
+            | ArtifactKind::GeneratedImage
+            | ArtifactKind::PrebuiltImage
+            | ArtifactKind::ComposeProject,
+        ) => {
             let message = "the static target serves directories of files, not images";
             let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
             reasons.push(reason.set("deploy a finished site", "runtime.strategy = \"static\""));

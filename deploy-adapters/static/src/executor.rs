@@ -14,7 +14,9 @@ use deploy_core::plan::{Access, Outline, Output, Step};
 use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::time::Span;
-use deploy_edge::{CandidateOptions, Depth, EdgeClient, Status, candidate_host, remove_release, sweep_staging};
+use deploy_edge::{
+    CandidateOptions, Depth, EdgeClient, Status, candidate_host, remove_release, sweep_staging,
+};
 use deploy_probe::{Address, Attempt, Judgement, Prober, Target, check};
 
 use crate::artifact::{self, edge_digest};
@@ -87,11 +89,15 @@ impl StaticExecutor {
 
     /// Asks the loaded release through the control socket: nobody else can reach it there.
     async fn check_candidate(&self, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
-        let digest = cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no artifact to check"))?.clone();
+        let digest =
+            cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no artifact to check"))?.clone();
         let outline = cx.plan.outline();
         let fallback = outline.artifact.as_ref().and_then(|artifact| artifact.fallback.clone());
         let loaded = edge_digest(&digest)?;
-        self.edge.put_candidate(&loaded, &CandidateOptions { fallback }).await.map_err(|error| edge_failure(&error))?;
+        self.edge
+            .put_candidate(&loaded, &CandidateOptions { fallback })
+            .await
+            .map_err(|error| edge_failure(&error))?;
         let target = Target {
             address: Address::Unix(self.socket.clone()),
             host: candidate_host(&loaded),
@@ -105,7 +111,8 @@ impl StaticExecutor {
 
     /// Asks the public address, on the shared port and on one of its own.
     async fn check_public(&self, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
-        let digest = cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no artifact to check"))?.clone();
+        let digest =
+            cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no artifact to check"))?.clone();
         let (outline, public) = (cx.plan.outline(), reachable(self.status().await?.address));
         let own = outline.access.port.map(|port| SocketAddr::new(public.ip(), port));
         let mut passed = Output::default();
@@ -121,12 +128,19 @@ impl StaticExecutor {
         Ok(Output { url: Some(url(&outline.access, public)), ..passed })
     }
 
-    async fn ask(&self, target: &Target, digest: &Digest, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+    async fn ask(
+        &self,
+        target: &Target,
+        digest: &Digest,
+        cx: &StepContext,
+        log: &StepLog,
+    ) -> Result<Output, Failure> {
         let mut policy = cx.plan.outline().health.policy.clone();
         policy.deadline = policy.deadline.min(DEADLINE);
         let clock = || self.clock.now();
         let told = |attempt: &Attempt| tell(log, attempt);
-        let passed = check(&Prober::default(), target, &policy, Some(digest), clock, &cx.cancel, told).await?;
+        let passed =
+            check(&Prober::default(), target, &policy, Some(digest), clock, &cx.cancel, told).await?;
         Ok(Output::of(digest.clone()).with("attempts", passed.attempts.to_string()))
     }
 }
@@ -155,7 +169,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    let loopback = if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    let loopback = if address.is_ipv4() {
+        std::net::Ipv4Addr::LOCALHOST.into()
+    } else {
+        std::net::Ipv6Addr::LOCALHOST.into()
+    };
     SocketAddr::new(loopback, address.port())
 }
 
@@ -177,14 +195,18 @@ impl Executor for StaticExecutor {
         let status = self.status().await?;
         let owner = request.resource.to_string();
         let mut reasons = Vec::new();
-        if let Some(route) = status.routes.iter().find(|route| route.host == request.host && route.target != owner) {
+        if let Some(route) =
+            status.routes.iter().find(|route| route.host == request.host && route.target != owner)
+        {
             let message = format!("{} belongs to {}", request.host, route.target);
             reasons.push(Reason::new(ReasonCode::HostTaken, message).because("access.host", request.host));
         }
         let port = request.spec.profile.access.port;
-        let taken = |port| status.routes.iter().find(|route| route.port == Some(port) && route.target != owner);
+        let taken =
+            |port| status.routes.iter().find(|route| route.port == Some(port) && route.target != owner);
         if let Some((port, route)) = port.and_then(|port| Some((port, taken(port)?))) {
-            reasons.push(Reason::new(ReasonCode::PortTaken, format!("port {port} belongs to {}", route.target)));
+            reasons
+                .push(Reason::new(ReasonCode::PortTaken, format!("port {port} belongs to {}", route.target)));
         }
         if let Some(digest) = request.digest
             && let Err(failure) = artifact::verify(&self.paths, digest, Depth::Sizes).await
@@ -254,7 +276,12 @@ impl Executor for StaticExecutor {
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
         // The point of effect has the last word: what a route names is never removed.
         let routed = self.status().await?.routes.into_iter().map(|route| route.digest);
-        let kept = keep.digests.iter().chain(self.fresh().values()).map(edge_digest).collect::<Result<Vec<_>, _>>()?;
+        let kept = keep
+            .digests
+            .iter()
+            .chain(self.fresh().values())
+            .map(edge_digest)
+            .collect::<Result<Vec<_>, _>>()?;
         let kept: Vec<deploy_edge::Digest> = kept.into_iter().chain(routed).collect();
         let (paths, unfinished) = (self.paths.clone(), keep.deployments.clone());
         let swept = tokio::task::spawn_blocking(move || sweep(&paths, &kept, &unfinished)).await;

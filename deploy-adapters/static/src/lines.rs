@@ -18,7 +18,12 @@ pub(crate) struct StepLog {
 }
 
 impl StepLog {
-    pub(crate) fn new(deployment: DeploymentId, step: StepId, sink: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        deployment: DeploymentId,
+        step: StepId,
+        sink: Arc<dyn LogSink>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { deployment, step, sink, clock, tail: Arc::default() }
     }
 

@@ -58,5 +58,9 @@ pub(crate) fn below(base: &Path, configured: &str) -> Result<PathBuf, String> {
     let joined = base.join(configured);
     let resolved = joined.canonicalize().map_err(|error| format!("{configured}: {error}"))?;
     let root = base.canonicalize().map_err(|error| error.to_string())?;
-    if resolved.starts_with(&root) { Ok(resolved) } else { Err(format!("{configured} leads out of the source")) }
+    if resolved.starts_with(&root) {
+        Ok(resolved)
+    } else {
+        Err(format!("{configured} leads out of the source"))
+    }
 }

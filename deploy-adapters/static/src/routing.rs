@@ -78,7 +78,12 @@ async fn send(edge: &EdgeClient, change: &RouteChange) -> Result<(), Failure> {
 }
 
 /// Sends traffic to the new release, then gives up a host name that the resource no longer has.
-pub(crate) async fn switch(edge: &EdgeClient, effect: &Effect, cx: &StepContext, url: String) -> Result<Output, Failure> {
+pub(crate) async fn switch(
+    edge: &EdgeClient,
+    effect: &Effect,
+    cx: &StepContext,
+    url: String,
+) -> Result<Output, Failure> {
     let outline = cx.plan.outline();
     let digest = cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no artifact to route to"))?;
     let wanted = change(effect, outline, Some(digest))?;
@@ -96,7 +101,8 @@ pub(crate) async fn read_back(edge: &EdgeClient, cx: &StepContext, url: String) 
     let outline = cx.plan.outline();
     let wanted = edge_digest(digest)?;
     let routes = touched(edge, cx).await?;
-    let own = |route: &&Route| route.host == outline.access.host && route.target == outline.resource.to_string();
+    let own =
+        |route: &&Route| route.host == outline.access.host && route.target == outline.resource.to_string();
     let there = routes.iter().find(own).is_some_and(|route| {
         let fallback = outline.artifact.as_ref().and_then(|artifact| artifact.fallback.as_ref());
         route.digest == wanted && route.port == outline.access.port && route.fallback.as_ref() == fallback
@@ -134,11 +140,17 @@ pub(crate) async fn undo(edge: &EdgeClient, effect: &Effect, cx: &StepContext) -
 /// Taking back is done when the table says so.
 async fn confirm_undone(edge: &EdgeClient, cx: &StepContext, before: &[Route]) -> Result<(), Failure> {
     let now = touched(edge, cx).await?;
-    let same = |a: &Route, b: &Route| a.host == b.host && a.digest == b.digest && a.port == b.port && a.fallback == b.fallback;
-    let restored = now.len() == before.len() && before.iter().all(|route| now.iter().any(|other| same(route, other)));
+    let same = |a: &Route, b: &Route| {
+        a.host == b.host && a.digest == b.digest && a.port == b.port && a.fallback == b.fallback
+    };
+    let restored =
+        now.len() == before.len() && before.iter().all(|route| now.iter().any(|other| same(route, other)));
     if restored {
         Ok(())
     } else {
-        Err(Failure::new(FailureCode::TargetUnavailable, "the routes are not yet what they were before the switch"))
+        Err(Failure::new(
+            FailureCode::TargetUnavailable,
+            "the routes are not yet what they were before the switch",
+        ))
     }
 }

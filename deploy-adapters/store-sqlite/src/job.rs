@@ -27,7 +27,8 @@ impl Space {
 
 /// A write of any type.
 pub(crate) trait Job: Send {
-    /// Does the work inside a savepoint and keeps the result. It may be called again: what the call before did was rolled back then.
+    /// Does the work inside a savepoint and keeps the result. It may be called again: what the call
+    /// before did was rolled back then.
     fn run(&mut self, db: &Connection, space: Space) -> Ran;
 
     /// Answers, with the result if the commit went well.

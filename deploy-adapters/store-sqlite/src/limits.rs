@@ -58,8 +58,8 @@ pub struct LogLimits {
     pub bytes: u64,
     /// Newest lines kept beyond those. 200.
     pub tail: u64,
-    /// Bytes kept of all logs together; beyond, the oldest lines of the oldest ended deployments go.
-    /// 1 GiB.
+    /// Bytes kept of all logs together, their tails aside; beyond, the oldest lines of the oldest
+    /// ended deployments go. 1 GiB.
     pub total_bytes: u64,
     /// Lines in one answer. 10,000.
     pub read: usize,

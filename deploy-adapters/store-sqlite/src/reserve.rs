@@ -31,6 +31,11 @@ impl Reserve {
     pub(crate) fn open(db: &Connection, path: PathBuf, bytes: u64, database_bytes: u64) -> Self {
         let mut reserve = Self { path, bytes, database_bytes, held: false, tried: None };
         reserve.restore(db);
+        if !reserve.held {
+            tracing::warn!(
+                "there is no space for the store's reserve: nothing new is accepted until there is"
+            );
+        }
         reserve
     }
 
@@ -64,7 +69,7 @@ impl Reserve {
         if !self.held {
             // Half a reserve is none, and its space is needed.
             let removed = fs::remove_file(&self.path);
-            tracing::warn!(?removed, ?allowed, "there is no space for the store's reserve");
+            tracing::debug!(?removed, ?allowed, "there is still no space for the store's reserve");
         }
     }
 

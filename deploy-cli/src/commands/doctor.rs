@@ -34,9 +34,13 @@ fn state_directory(cx: &Context) -> Check {
     use std::os::unix::fs::MetadataExt;
     let root = cx.state.root();
     let (ok, detail) = match std::fs::metadata(root) {
-        Ok(found) if found.mode() & 0o077 != 0 => (false, format!("{} is open to other users: chmod 700 it", root.display())),
+        Ok(found) if found.mode() & 0o077 != 0 => {
+            (false, format!("{} is open to other users: chmod 700 it", root.display()))
+        }
         Ok(_) => (true, root.display().to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (true, format!("{} is not there yet", root.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            (true, format!("{} is not there yet", root.display()))
+        }
         Err(error) => (false, format!("{}: {error}", root.display())),
     };
     Check { name: "state directory", ok, detail }
@@ -56,7 +60,9 @@ fn store(cx: &Context) -> Check {
 fn summary(report: &CheckReport) -> String {
     let CheckReport { deployments, unfinished, events, database_bytes, sqlite, reserve, .. } = report;
     let size = database_bytes >> 10;
-    let mut text = format!("{deployments} deployments ({unfinished} unfinished), {events} events, {size} KiB, SQLite {sqlite}");
+    let mut text = format!(
+        "{deployments} deployments ({unfinished} unfinished), {events} events, {size} KiB, SQLite {sqlite}"
+    );
     if !reserve {
         text.push_str("; space is short, nothing new is accepted");
     }
@@ -86,7 +92,9 @@ async fn edge(cx: &Context) -> Check {
             status.warnings.iter().for_each(|warning| detail.push_str(&format!("; {warning}")));
             Check { name, ok: status.warnings.is_empty(), detail }
         }
-        Err(_) if !cx.state.edge().exists() => Check { name, ok: true, detail: "not running; `deploy up` starts it".to_owned() },
+        Err(_) if !cx.state.edge().exists() => {
+            Check { name, ok: true, detail: "not running; `deploy up` starts it".to_owned() }
+        }
         Err(error) => Check { name, ok: false, detail: format!("{error}; `deploy serve` starts it") },
     }
 }

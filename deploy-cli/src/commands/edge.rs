@@ -16,11 +16,12 @@ pub(crate) fn edge(cx: &Context, args: &EdgeArgs) -> Result<Exit, Failed> {
     trace();
     cx.state.create()?;
     let listen = args.listen.map_or(Listen::Preferred(EDGE_ADDRESS), Listen::Exact);
-    let config = Config { dir: cx.state.edge(), releases: cx.state.releases(), listen, limits: Limits::default() };
+    let config =
+        Config { dir: cx.state.edge(), releases: cx.state.releases(), listen, limits: Limits::default() };
     serving(async move {
-        deploy_edge::serve(config, super::serve::asked_to_end()).await.map_err(|error| {
-            Failed::usage(error.code(), error.to_string()).hint(error.remedy())
-        })?;
+        deploy_edge::serve(config, super::serve::asked_to_end())
+            .await
+            .map_err(|error| Failed::usage(error.code(), error.to_string()).hint(error.remedy()))?;
         tell("the edge has ended");
         Ok(Exit::Done)
     })

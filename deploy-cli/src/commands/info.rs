@@ -1,7 +1,9 @@
 //! What the program says about itself: schemas, completions, the manual page.
 
 use clap::CommandFactory;
-use deploy_core::{log::LogLine, plan::PlanDocument, port::ReleaseRecord, spec::Profile, status::Status, wire::Envelope};
+use deploy_core::{
+    log::LogLine, plan::PlanDocument, port::ReleaseRecord, spec::Profile, status::Status, wire::Envelope,
+};
 
 use crate::args::{Cli, SchemaKind};
 use crate::exit::{Exit, Failed};

@@ -63,15 +63,21 @@ fn small(command: impl Future<Output = Result<Exit, Failed>>) -> Result<Exit, Fa
 
 /// A runtime for a process that serves.
 pub(crate) fn serving(future: impl Future<Output = Result<Exit, Failed>>) -> Result<Exit, Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build();
     runtime.map_err(|error| Failed::internal("start", error))?.block_on(future)
 }
 
 /// Sends diagnostics to stderr: warnings of our own code unless `DEPLOY_LOG` says otherwise.
 pub(crate) fn trace() {
     let filter = std::env::var("DEPLOY_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // One is set already only if this program set it twice.
     let _ = subscriber.try_init();
 }

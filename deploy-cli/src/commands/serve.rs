@@ -40,19 +40,29 @@ pub(crate) fn serve(cx: &Context, args: &ServeArgs) -> Result<Exit, Failed> {
     trace();
     cx.state.create()?;
     let Ok(_lock) = cx.state.lock()? else {
-        return Err(Failed::new(Exit::Refused, "already_running", "a control plane runs for this state directory already"));
+        return Err(Failed::new(
+            Exit::Refused,
+            "already_running",
+            "a control plane runs for this state directory already",
+        ));
     };
     serving(run(&cx.state, listening, args.edge_listen))
 }
 
-async fn run(state: &State, listening: Option<Listening>, edge_listen: Option<std::net::SocketAddr>) -> Result<Exit, Failed> {
+async fn run(
+    state: &State,
+    listening: Option<Listening>,
+    edge_listen: Option<std::net::SocketAddr>,
+) -> Result<Exit, Failed> {
     let store = SqliteStore::open(&state.store(), Default::default())
         .map_err(|error| Failed::usage("store_unusable", error.to_string()).hint("run `deploy doctor`"))?;
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
-    let builder = Engine::builder(store.clone(), Directories::default(), Catalogue::default()).executor(static_executor(state));
+    let builder = Engine::builder(store.clone(), Directories::default(), Catalogue::default())
+        .executor(static_executor(state));
     let engine = instrumented(builder).build();
-    let recovered = engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
+    let recovered =
+        engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
     let api = Api::new(engine.clone());
     let socket = bind(state)?;
     let mut listeners = vec![serve_unix(api.clone(), socket)];
@@ -121,7 +131,9 @@ fn bind(state: &State) -> Result<UnixListener, Failed> {
 
 /// Resolves when this process is asked to end.
 pub(crate) async fn asked_to_end() {
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         // Without signals there is nobody to ask.
         return std::future::pending().await;
     };
@@ -147,7 +159,11 @@ async fn end(engine: &Engine, api: &Api, listeners: Vec<Serving>, store: SqliteS
 // ---------------------------------------------------------------------------------------------
 // The edge
 
-async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<std::net::SocketAddr>) -> Result<(), Failed> {
+async fn start_edge(
+    state: &State,
+    edge: &EdgeClient,
+    listen: Option<std::net::SocketAddr>,
+) -> Result<(), Failed> {
     if edge.status().await.is_ok() {
         return Ok(());
     }
@@ -156,11 +172,16 @@ async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<std::net::S
     while edge.status().await.is_err() {
         if let Ok(Some(_)) = child.try_wait() {
             let log = std::fs::read_to_string(state.log("edge")).unwrap_or_default();
-            let why = log.lines().rev().find(|line| line.starts_with("error:")).unwrap_or("error: the edge ended at once");
+            let why = log
+                .lines()
+                .rev()
+                .find(|line| line.starts_with("error:"))
+                .unwrap_or("error: the edge ended at once");
             return Err(Failed::usage("edge_not_started", why.trim_start_matches("error: ")));
         }
         if started.elapsed() > EDGE_START {
-            return Err(Failed::usage("edge_not_started", "the edge does not answer").hint(format!("see {}", state.log("edge").display())));
+            return Err(Failed::usage("edge_not_started", "the edge does not answer")
+                .hint(format!("see {}", state.log("edge").display())));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -169,7 +190,11 @@ async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<std::net::S
 }
 
 fn spawn_edge(state: &State, listen: Option<std::net::SocketAddr>) -> Result<std::process::Child, Failed> {
-    spawn(state, "edge", listen.map(|address| vec!["--listen".to_owned(), address.to_string()]).unwrap_or_default())
+    spawn(
+        state,
+        "edge",
+        listen.map(|address| vec!["--listen".to_owned(), address.to_string()]).unwrap_or_default(),
+    )
 }
 
 /// Waits for a child's end, so that it does not stay as a zombie.
@@ -224,7 +249,10 @@ async fn wait_until(limit: Duration, done: impl Fn() -> bool) -> Result<(), Fail
     let started = Instant::now();
     while !done() {
         if started.elapsed() > limit {
-            return Err(Failed::internal("stop the control plane", "it does not end; `deploy doctor` says more"));
+            return Err(Failed::internal(
+                "stop the control plane",
+                "it does not end; `deploy doctor` says more",
+            ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -31,7 +31,8 @@ async fn print(cx: &Context, path: &str, line_of: fn(&Value) -> String) -> Resul
     let mut lines = cx.client.lines(path).await?;
     let mut closed = false;
     while let Some(line) = lines.next().await {
-        let envelope: Value = serde_json::from_str(&line).map_err(|error| Failed::internal("read the stream", error))?;
+        let envelope: Value =
+            serde_json::from_str(&line).map_err(|error| Failed::internal("read the stream", error))?;
         let kind = envelope["kind"].as_str().unwrap_or_default();
         closed |= kind == "closed";
         if cx.json {
@@ -45,7 +46,8 @@ async fn print(cx: &Context, path: &str, line_of: fn(&Value) -> String) -> Resul
     if closed {
         Ok(Exit::Done)
     } else {
-        let broke_off = Failed::new(Exit::Internal, "stream_broke_off", "the stream broke off before its end");
+        let broke_off =
+            Failed::new(Exit::Internal, "stream_broke_off", "the stream broke off before its end");
         Err(broke_off.hint("give the same command again with --after and the last number"))
     }
 }
@@ -59,7 +61,13 @@ fn text(envelope: &Value, field: &str) -> String {
 }
 
 fn event_line(event: &Value) -> String {
-    let mut line = format!("{:>4}  {}  {:8}  {}", text(event, "sequence"), text(event, "at"), text(event, "phase"), text(event, "type"));
+    let mut line = format!(
+        "{:>4}  {}  {:8}  {}",
+        text(event, "sequence"),
+        text(event, "at"),
+        text(event, "phase"),
+        text(event, "type")
+    );
     for field in ["step", "doubt", "until"] {
         let value = text(event, field);
         if !value.is_empty() {

@@ -59,11 +59,21 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-async fn files(source: &Source, profile: &deploy_core::spec::Profile, document: &deploy_core::plan::PlanDocument) -> Vec<String> {
-    let Ok(evidence) = deploy_source::Directories::default().read(source, profile, &[]).await else { return Vec::new() };
+async fn files(
+    source: &Source,
+    profile: &deploy_core::spec::Profile,
+    document: &deploy_core::plan::PlanDocument,
+) -> Vec<String> {
+    let Ok(evidence) = deploy_source::Directories::default().read(source, profile, &[]).await else {
+        return Vec::new();
+    };
     let directory = document.artifact.as_ref().and_then(|artifact| artifact.publish_directory.clone());
-    let directory = directory.filter(|directory| directory != ".").map(|directory| format!("{directory}/")).unwrap_or_default();
-    let published = evidence.files.into_keys().filter_map(|path| path.strip_prefix(&directory).map(str::to_owned));
+    let directory = directory
+        .filter(|directory| directory != ".")
+        .map(|directory| format!("{directory}/"))
+        .unwrap_or_default();
+    let published =
+        evidence.files.into_keys().filter_map(|path| path.strip_prefix(&directory).map(str::to_owned));
     let hidden = |path: &String| path.split('/').any(|part| part.starts_with('.') && part != ".well-known");
     published.filter(|path| !hidden(path)).collect()
 }

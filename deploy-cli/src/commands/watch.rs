@@ -66,7 +66,10 @@ async fn follow(cx: &Context, id: DeploymentId) -> Result<Status, Failed> {
 
 /// The control plane is being restarted: the run is safe in the journal.
 fn is_away(failed: &Failed) -> bool {
-    matches!(failed.code.as_str(), "control_plane_not_running" | "control_plane_gone" | "shutting_down" | "store_unavailable")
+    matches!(
+        failed.code.as_str(),
+        "control_plane_not_running" | "control_plane_gone" | "shutting_down" | "store_unavailable"
+    )
 }
 
 fn conclude(cx: &Context, last: &Status) -> Exit {

@@ -23,7 +23,13 @@ pub(crate) fn detection(detection: &Detection) -> String {
         }
     }
     if let Some(found) = &detection.publish_directory {
-        let _ = writeln!(text, "  publish    {}  ({}: {})", clean(&found.value), clean(&found.evidence.file), clean(&found.evidence.fact));
+        let _ = writeln!(
+            text,
+            "  publish    {}  ({}: {})",
+            clean(&found.value),
+            clean(&found.evidence.file),
+            clean(&found.evidence.fact)
+        );
     }
     for fact in &detection.evidence {
         let _ = writeln!(text, "  evidence   {}: {}", clean(&fact.file), clean(&fact.fact));
@@ -51,7 +57,14 @@ pub(crate) fn plan(plan: &PlanDocument) -> String {
         let _ = writeln!(text, "  run        {} ({})", clean(&command.command), origin(command.origin));
     }
     let health = &plan.health.policy;
-    let _ = writeln!(text, "  health     GET {}, {} good answers in a row within {} ({})", clean(&health.path), health.healthy_after, health.deadline, origin(plan.health.origin));
+    let _ = writeln!(
+        text,
+        "  health     GET {}, {} good answers in a row within {} ({})",
+        clean(&health.path),
+        health.healthy_after,
+        health.deadline,
+        origin(plan.health.origin)
+    );
     let url = plan.access.url.as_deref().unwrap_or(&plan.access.host);
     let _ = writeln!(text, "  access     {} ({})", clean(url), origin(plan.access.origin));
     let rollback = if plan.policy.automatic_rollback { "automatic" } else { "by hand" };
@@ -59,7 +72,8 @@ pub(crate) fn plan(plan: &PlanDocument) -> String {
     if !plan.steps.is_empty() {
         let _ = writeln!(text, "\nWould do");
         for (number, step) in plan.steps.iter().enumerate() {
-            let _ = writeln!(text, "  {}. {:16} {}{}", number + 1, step.id, clean(&step.title), undo(&step.undo));
+            let _ =
+                writeln!(text, "  {}. {:16} {}{}", number + 1, step.id, clean(&step.title), undo(&step.undo));
         }
     }
     reasons(&mut text, "warning", &plan.warnings);
@@ -92,7 +106,8 @@ pub(super) fn reasons(text: &mut String, what: &str, reasons: &[Reason]) {
         }
         for (word, fixes) in [("fix", &reason.fix), ("override", &reason.overrides)] {
             for fix in fixes {
-                let exactly = fix.set.as_ref().or(fix.command.as_ref()).map(|text| format!(": {}", clean(text)));
+                let exactly =
+                    fix.set.as_ref().or(fix.command.as_ref()).map(|text| format!(": {}", clean(text)));
                 let _ = writeln!(text, "  {word}: {}{}", clean(&fix.label), exactly.unwrap_or_default());
             }
         }

@@ -14,7 +14,14 @@ pub(crate) fn conclusion(status: &Status) -> String {
     let mut text = String::new();
     let took = status.updated_at.since(status.created_at);
     let release = status.release.map(|release| format!(" {release}")).unwrap_or_default();
-    let _ = writeln!(text, "{}{release}: {}@{} in {}", headline(status), status.resource, status.environment, seconds(took.as_millis()));
+    let _ = writeln!(
+        text,
+        "{}{release}: {}@{} in {}",
+        headline(status),
+        status.resource,
+        status.environment,
+        seconds(took.as_millis())
+    );
     failure(&mut text, status);
     live(&mut text, status);
     next(&mut text, status);
@@ -69,7 +76,8 @@ fn next(text: &mut String, status: &Status) {
     let Some(recovery) = &status.recovery else { return };
     let _ = writeln!(text, "  hint    {}", clean(&recovery.hint));
     for remedy in &recovery.next {
-        let command = remedy.command.as_ref().map(|command| format!(": {}", clean(command))).unwrap_or_default();
+        let command =
+            remedy.command.as_ref().map(|command| format!(": {}", clean(command))).unwrap_or_default();
         let _ = writeln!(text, "  next    {}{command}", clean(&remedy.label));
     }
 }
@@ -117,7 +125,11 @@ pub(crate) fn step_line(step: &StepStatus) -> String {
 }
 
 pub(crate) fn seconds(millis: u64) -> String {
-    if millis < 1_000 { format!("{millis}ms") } else { format!("{}.{}s", millis / 1_000, millis % 1_000 / 100) }
+    if millis < 1_000 {
+        format!("{millis}ms")
+    } else {
+        format!("{}.{}s", millis / 1_000, millis % 1_000 / 100)
+    }
 }
 
 /// A time of day for a line that stands among others of the same day.

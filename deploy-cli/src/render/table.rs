@@ -51,7 +51,13 @@ pub(crate) fn releases(releases: &[ReleaseRecord]) -> String {
             ReleaseState::Pruned => "pruned",
         };
         let artifact = format!("sha256:{}", release.digest.short());
-        [release.version.to_string(), state.to_owned(), artifact, release.created_at.to_string(), release.deployment.to_string()]
+        [
+            release.version.to_string(),
+            state.to_owned(),
+            artifact,
+            release.created_at.to_string(),
+            release.deployment.to_string(),
+        ]
     };
     columns(std::iter::once(head).chain(releases.iter().map(row)).collect())
 }

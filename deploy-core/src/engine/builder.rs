@@ -9,7 +9,9 @@ use super::draft::Previewer;
 use super::handle::{Engine, Inner};
 use super::limits::Limits;
 use super::system::{SystemClock, SystemIds};
-use crate::port::{Catalogue, Clock, Detector, Executor, Ids, Journal, Lease, Logs, Moment, Observer, Sources};
+use crate::port::{
+    Catalogue, Clock, Detector, Executor, Ids, Journal, Lease, Logs, Moment, Observer, Sources,
+};
 
 /// Everything the engine remembers with, as one thing.
 pub trait Store: Journal + Lease + Catalogue + Logs {}

@@ -33,7 +33,12 @@ pub(super) enum Answer {
 
 /// Carries out one effect. Always returns: a panic is a failure, and a cancelled effect that does
 /// not end within the grace is aborted.
-pub(super) async fn run(inner: Arc<Inner>, deployment: Deployment, effect: Effect, cancel: Cancel) -> (Effect, Answer) {
+pub(super) async fn run(
+    inner: Arc<Inner>,
+    deployment: Deployment,
+    effect: Effect,
+    cancel: Cancel,
+) -> (Effect, Answer) {
     let grace = inner.limits.cancel_grace;
     let mut work = tokio::spawn(carry_out(inner, deployment, effect.clone(), cancel.clone()));
     let joined = tokio::select! {
@@ -133,21 +138,29 @@ async fn draft(inner: &Inner, deployment: &Deployment) -> Report {
     }
 }
 
-async fn on_step(inner: &Inner, deployment: &Deployment, effect: &Effect, id: &StepId, cancel: Cancel) -> Report {
+async fn on_step(
+    inner: &Inner,
+    deployment: &Deployment,
+    effect: &Effect,
+    id: &StepId,
+    cancel: Cancel,
+) -> Report {
     let name = deployment.spec().target.as_str();
     let found = deployment.phase().run().and_then(|run| Some((run, run.step(id)?.0)));
-    let (Some(executor), Some((run, step)), Some(key)) = (inner.previewer.executor(name), found, effect.key()) else {
-        let failure = Failure::new(FailureCode::Internal, format!("step {id} or its executor {name} is not there"));
+    let (Some(executor), Some((run, step)), Some(key)) =
+        (inner.previewer.executor(name), found, effect.key())
+    else {
+        let failure =
+            Failure::new(FailureCode::Internal, format!("step {id} or its executor {name} is not there"));
         return failed(effect, failure);
     };
     let cx = context(inner, deployment, run, cancel);
     let step: &Step = step;
     let id = id.clone();
     match &effect.kind {
-        EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => failed(
-            effect,
-            Failure::new(FailureCode::Internal, "not a step's effect"),
-        ),
+        EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => {
+            failed(effect, Failure::new(FailureCode::Internal, "not a step's effect"))
+        }
         EffectKind::Perform { .. } => match executor.perform(effect, step, &cx).await {
             Ok(output) => Report::StepDone { step: id, output },
             Err(failure) => Report::StepFailed { step: id, failure },
@@ -263,13 +276,20 @@ fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord
     let named = releases.iter().filter(|release| release.version == version);
     let Some(release) = named.min_by_key(|release| release.state == ReleaseState::Failed) else {
         let message = format!("there is no release {version}");
-        return Err(Reason::new(ReasonCode::ReleaseNotFound, message).because("releases", format!("usable: {}", others())));
+        return Err(Reason::new(ReasonCode::ReleaseNotFound, message)
+            .because("releases", format!("usable: {}", others())));
     };
     match release.state {
         ReleaseState::Previous => Ok(release),
-        ReleaseState::Live => Err(Reason::new(ReasonCode::ReleaseAlreadyLive, format!("{version} is live already"))),
+        ReleaseState::Live => {
+            Err(Reason::new(ReasonCode::ReleaseAlreadyLive, format!("{version} is live already")))
+        }
         ReleaseState::Failed | ReleaseState::Pruned => {
-            let word = if release.state == ReleaseState::Failed { "never passed verification" } else { "was pruned" };
+            let word = if release.state == ReleaseState::Failed {
+                "never passed verification"
+            } else {
+                "was pruned"
+            };
             let reason = Reason::new(ReasonCode::ReleaseNotUsable, format!("{version} {word}"));
             Err(reason.because("releases", format!("usable: {}", others())))
         }

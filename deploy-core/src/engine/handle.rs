@@ -18,8 +18,8 @@ use crate::id::{DeploymentId, Digest, ResourceId, ResourceKey, Seq};
 use crate::log::{LogLine, LogQuery};
 use crate::plan::PlanDocument;
 use crate::port::{
-    Append, Create, Created, Detector, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord, Sources, StoreError,
-    WhenBusy,
+    Append, Create, Created, Detector, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord, Sources,
+    StoreError, WhenBusy,
 };
 use crate::spec::{Actor, Spec};
 use crate::status::Status;
@@ -134,8 +134,14 @@ impl Engine {
         let accepted = Deployment::accept(id, resource.id, Arc::new(spec), at);
         let deployment = Deployment::replay([&accepted]).expect("an acceptance begins a history");
         let status = deployment.status();
-        let append =
-            Append { deployment: id, after: Seq(0), fence: None, events: vec![accepted], status, release: None };
+        let append = Append {
+            deployment: id,
+            after: Seq(0),
+            fence: None,
+            events: vec![accepted],
+            status,
+            release: None,
+        };
         let idempotency = idempotency_key.map(|key| (key, request));
         match self.inner.store.create(Create { append, resource: key, idempotency, busy }).await? {
             Created::Known(id) => Ok(Submitted { id, known: true }),
@@ -198,7 +204,8 @@ impl Engine {
                 Ok(()) => taken_up += 1,
                 Err(why) => {
                     tracing::error!(deployment = %id, why, "quarantined");
-                    let mut quarantined = self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut quarantined =
+                        self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
                     quarantined.push(Quarantined { id, why });
                 }
             }
@@ -279,7 +286,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or the store can't be read.
-    pub async fn events(&self, id: DeploymentId, after: Seq, limit: usize) -> Result<Vec<Envelope>, EngineError> {
+    pub async fn events(
+        &self,
+        id: DeploymentId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Envelope>, EngineError> {
         Ok(self.inner.store.events(id, after, limit).await?)
     }
 

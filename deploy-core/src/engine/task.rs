@@ -187,7 +187,11 @@ impl Task {
                 Err(error) => error,
             };
             match error {
-                StoreError::Conflict { .. } | StoreError::Unknown { .. } if self.is_written(&append).await => break,
+                StoreError::Conflict { .. } | StoreError::Unknown { .. }
+                    if self.is_written(&append).await =>
+                {
+                    break;
+                }
                 StoreError::Conflict { .. } | StoreError::Fenced { .. } => return Err(Quit::FencedOut),
                 StoreError::Unknown { .. }
                 | StoreError::Busy { .. }
@@ -259,7 +263,9 @@ impl Task {
     /// Leaves the deployment to its next owner: what runs is cancelled, nothing more is recorded.
     async fn abandon(&mut self, quit: &Quit) {
         match quit {
-            Quit::FencedOut => tracing::warn!(deployment = %self.driver.deployment().id(), "another owner took over"),
+            Quit::FencedOut => {
+                tracing::warn!(deployment = %self.driver.deployment().id(), "another owner took over")
+            }
             Quit::Closing => {}
         }
         self.cancels.values().for_each(Cancel::cancel);

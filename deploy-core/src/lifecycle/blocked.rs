@@ -67,7 +67,10 @@ impl Blocked {
         let first = self.plan.reasons().first();
         let failure = Failure::new(
             FailureCode::BlockedTooLong,
-            format!("the plan stayed blocked for {BLOCKED_WINDOW}: {}", first.map_or("", |reason| reason.message.as_str())),
+            format!(
+                "the plan stayed blocked for {BLOCKED_WINDOW}: {}",
+                first.map_or("", |reason| reason.message.as_str())
+            ),
         );
         vec![Event::Failed { cause: Cause { phase: self.phase(), step: None, failure } }]
     }

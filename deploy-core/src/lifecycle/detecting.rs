@@ -38,7 +38,9 @@ impl Detecting {
     pub(super) fn report(&self, report: &Report, c: &Conditions<'_>) -> Result<Vec<Event>, Rejection> {
         match report {
             Report::Inspected { detection } => Ok(vec![Event::Detected { detection: Arc::clone(detection) }]),
-            Report::PreparationFailed { failure } => Ok(vec![self.attempt.failed(failure, PhaseName::Detect, c.at)]),
+            Report::PreparationFailed { failure } => {
+                Ok(vec![self.attempt.failed(failure, PhaseName::Detect, c.at)])
+            }
             Report::Claimed { .. }
             | Report::Drafted { .. }
             | Report::StepDone { .. }
@@ -53,7 +55,10 @@ impl Detecting {
         if let Some(ended) = Ended::before_a_run(event, PhaseName::Detect) {
             return Ok(Phase::Ended(ended));
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "any other event is impossible here, by the table above")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "any other event is impossible here, by the table above"
+        )]
         match event {
             Event::Detected { detection } => Ok(Phase::Planning(self.detected(Arc::clone(detection)))),
             Event::PreparationRetried { until, .. } => {

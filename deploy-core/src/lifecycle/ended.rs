@@ -36,7 +36,12 @@ pub struct Ended {
 
 impl Ended {
     pub(super) fn succeeded(run: Run) -> Self {
-        Self { outcome: Outcome::Succeeded, run: Some(run), phase: PhaseName::Verify, behind_the_switch: true }
+        Self {
+            outcome: Outcome::Succeeded,
+            run: Some(run),
+            phase: PhaseName::Verify,
+            behind_the_switch: true,
+        }
     }
 
     pub(super) fn after_a_run(outcome: Outcome, run: Run, phase: PhaseName) -> Self {
@@ -83,7 +88,9 @@ impl Ended {
     pub const fn phase(&self) -> PhaseName {
         match &self.outcome {
             Outcome::Failed(cause) => cause.phase,
-            Outcome::RolledBack(_) | Outcome::Succeeded | Outcome::Stopped | Outcome::Superseded { .. } => self.phase,
+            Outcome::RolledBack(_) | Outcome::Succeeded | Outcome::Stopped | Outcome::Superseded { .. } => {
+                self.phase
+            }
         }
     }
 
@@ -115,7 +122,9 @@ impl Ended {
             (PhaseName::Rollback, _) => 6,
             (_, FailureCode::Internal) => 10,
             (_, FailureCode::Unhealthy | FailureCode::WrongRelease) => 1,
-            (PhaseName::Detect | PhaseName::Plan, FailureCode::BlockedTooLong | FailureCode::PlanBlocked) => 4,
+            (PhaseName::Detect | PhaseName::Plan, FailureCode::BlockedTooLong | FailureCode::PlanBlocked) => {
+                4
+            }
             (PhaseName::Detect | PhaseName::Plan | PhaseName::Execute | PhaseName::Verify, _) => 3,
         }
     }

@@ -40,10 +40,15 @@ impl Executing {
         if let Some(outcome) = Ended::outcome_of(event) {
             return Ok(Phase::Ended(Ended::after_a_run(outcome, self.run, PhaseName::Execute)));
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "every other event is a step's, and the run says whether it can be")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other event is a step's, and the run says whether it can be"
+        )]
         match event {
             Event::VerificationStarted => Ok(Phase::Verifying(self.verifying())),
-            Event::RollbackStarted { cause } => Ok(Phase::RollingBack(RollingBack::new(self.run, cause.clone()))),
+            Event::RollbackStarted { cause } => {
+                Ok(Phase::RollingBack(RollingBack::new(self.run, cause.clone())))
+            }
             _ => Ok(Phase::Executing(Self { run: self.run.evolve(event, f)? })),
         }
     }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Blocked, Detecting, Ended, Executing, PhaseName, Planned, Planning, Queued, RollingBack, Run, Verifying};
+use super::{
+    Blocked, Detecting, Ended, Executing, PhaseName, Planned, Planning, Queued, RollingBack, Run, Verifying,
+};
 use crate::command::{Report, StopMode};
 use crate::effect::EffectKind;
 use crate::event::Event;
@@ -153,7 +155,11 @@ impl Phase {
     #[must_use]
     pub const fn run(&self) -> Option<&Run> {
         match self {
-            Self::Queued(_) | Self::Detecting(_) | Self::Planning(_) | Self::Blocked(_) | Self::Planned(_) => None,
+            Self::Queued(_)
+            | Self::Detecting(_)
+            | Self::Planning(_)
+            | Self::Blocked(_)
+            | Self::Planned(_) => None,
             Self::Executing(executing) => Some(executing.run()),
             Self::Verifying(verifying) => Some(verifying.run()),
             Self::RollingBack(rolling_back) => Some(rolling_back.run()),

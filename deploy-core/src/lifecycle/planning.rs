@@ -48,7 +48,9 @@ impl Planning {
             Report::Drafted { draft: Draft::Blocked(blocked), live, .. } => {
                 Ok(vec![Event::Blocked { blocked: Arc::clone(blocked), live: live.clone() }])
             }
-            Report::PreparationFailed { failure } => Ok(vec![self.attempt.failed(failure, PhaseName::Plan, c.at)]),
+            Report::PreparationFailed { failure } => {
+                Ok(vec![self.attempt.failed(failure, PhaseName::Plan, c.at)])
+            }
             Report::Claimed { .. }
             | Report::Inspected { .. }
             | Report::StepDone { .. }
@@ -64,9 +66,14 @@ impl Planning {
             return Ok(Phase::Ended(ended));
         }
         let Self { detection, attempt } = self;
-        #[expect(clippy::wildcard_enum_match_arm, reason = "any other event is impossible here, by the table above")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "any other event is impossible here, by the table above"
+        )]
         match event {
-            Event::Planned { plan, version, .. } => Ok(Phase::Planned(Planned::new(Arc::clone(plan), *version, f.at))),
+            Event::Planned { plan, version, .. } => {
+                Ok(Phase::Planned(Planned::new(Arc::clone(plan), *version, f.at)))
+            }
             Event::Blocked { blocked, .. } => Ok(Phase::Blocked(Blocked::new(Arc::clone(blocked), f.at))),
             Event::PreparationRetried { until, .. } => {
                 Ok(Phase::Planning(Self { detection, attempt: attempt.waiting(*until) }))

@@ -38,7 +38,9 @@ impl Queued {
                 let fence = c.fence.ok_or(Rejection::StaleFence)?;
                 Ok(vec![Event::Claimed { fence, live: live.clone() }])
             }
-            Report::PreparationFailed { failure } => Ok(vec![self.attempt.failed(failure, PhaseName::Detect, c.at)]),
+            Report::PreparationFailed { failure } => {
+                Ok(vec![self.attempt.failed(failure, PhaseName::Detect, c.at)])
+            }
             Report::Inspected { .. }
             | Report::Drafted { .. }
             | Report::StepDone { .. }
@@ -53,10 +55,15 @@ impl Queued {
         if let Some(ended) = Ended::before_a_run(event, PhaseName::Detect) {
             return Ok(Phase::Ended(ended));
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "any other event is impossible here, by the table above")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "any other event is impossible here, by the table above"
+        )]
         match event {
             Event::Claimed { .. } => Ok(Phase::Detecting(self.claimed())),
-            Event::PreparationRetried { until, .. } => Ok(Phase::Queued(Self { attempt: self.attempt.waiting(*until) })),
+            Event::PreparationRetried { until, .. } => {
+                Ok(Phase::Queued(Self { attempt: self.attempt.waiting(*until) }))
+            }
             Event::PreparationDue => Ok(Phase::Queued(Self { attempt: self.attempt.next() })),
             _ => Err(Impossible),
         }

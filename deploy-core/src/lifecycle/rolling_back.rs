@@ -41,7 +41,9 @@ impl RollingBack {
 
     pub(super) fn report(&self, report: &Report, c: &Conditions<'_>) -> Result<Vec<Event>, Rejection> {
         match report {
-            Report::Undone { step } if self.run.is_undoing(step) => Ok(vec![Event::Undone { step: step.clone() }]),
+            Report::Undone { step } if self.run.is_undoing(step) => {
+                Ok(vec![Event::Undone { step: step.clone() }])
+            }
             Report::UndoFailed { step, failure } if self.run.is_undoing(step) => {
                 Ok(vec![self.run.undo_failed(step, failure, c.at)])
             }
@@ -74,7 +76,9 @@ impl RollingBack {
 
     fn ending(&self) -> Event {
         match &self.cause {
-            RollbackCause::Failed { cause } if self.behind_the_switch => Event::RolledBack { cause: cause.clone() },
+            RollbackCause::Failed { cause } if self.behind_the_switch => {
+                Event::RolledBack { cause: cause.clone() }
+            }
             RollbackCause::Failed { cause } => Event::Failed { cause: cause.clone() },
             RollbackCause::Stopped => Event::Stopped,
             RollbackCause::Superseded { by } => Event::Superseded { by: *by },
@@ -84,9 +88,13 @@ impl RollingBack {
     /// A step that can't be taken back ends the rollback: going on could remove what still serves.
     /// Ahead of the switch production is untouched, so the first cause stays the cause.
     fn gave_up(&self, step: &StepId, failure: &Failure) -> Event {
-        let own = |failure| Event::Failed { cause: Cause { phase: PhaseName::Rollback, step: Some(step.clone()), failure } };
+        let own = |failure| Event::Failed {
+            cause: Cause { phase: PhaseName::Rollback, step: Some(step.clone()), failure },
+        };
         match &self.cause {
-            RollbackCause::Failed { cause } if !self.behind_the_switch => Event::Failed { cause: cause.clone() },
+            RollbackCause::Failed { cause } if !self.behind_the_switch => {
+                Event::Failed { cause: cause.clone() }
+            }
             RollbackCause::Failed { cause } => {
                 let mut failure = failure.clone();
                 failure.code = FailureCode::UndoFailed;

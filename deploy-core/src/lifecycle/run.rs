@@ -99,14 +99,19 @@ impl Run {
         let Some((_, record)) = self.switch() else { return Ok(self.live_before.clone()) };
         match (&record.state, &record.undo) {
             (_, UndoState::Undone) => Ok(self.live_before.clone()),
-            (_, UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Failed { .. }) => Err(LiveUnknown),
+            (_, UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Failed { .. }) => {
+                Err(LiveUnknown)
+            }
             (StepState::Done { output, .. }, UndoState::None) => Ok(self.live_after(output)),
             (
                 StepState::Running { .. } | StepState::InDoubt { .. } | StepState::Unknown { .. },
                 UndoState::None,
             ) => Err(LiveUnknown),
             (
-                StepState::Pending | StepState::Waiting { .. } | StepState::Failed { .. } | StepState::Skipped,
+                StepState::Pending
+                | StepState::Waiting { .. }
+                | StepState::Failed { .. }
+                | StepState::Skipped,
                 UndoState::None,
             ) => Ok(self.live_before.clone()),
         }

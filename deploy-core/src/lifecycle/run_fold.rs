@@ -20,7 +20,9 @@ impl Run {
     pub(super) fn evolve(mut self, event: &Event, f: &Folding) -> Result<Self, Impossible> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other event is not a step's")]
         match event {
-            Event::StepStarted { step, attempt, deadline } => self.record(step)?.start(*attempt, *deadline, f),
+            Event::StepStarted { step, attempt, deadline } => {
+                self.record(step)?.start(*attempt, *deadline, f)
+            }
             Event::StepCompleted { step, output } => {
                 let output = Arc::new(output.clone());
                 self.record(step)?.end(StepState::Done { output, fence: f.fence, at: f.at }, f);
@@ -70,7 +72,9 @@ impl Run {
     pub(super) fn recovered(mut self) -> Self {
         for (step, record) in self.plan.steps().iter().zip(&mut self.records) {
             match record.state {
-                StepState::Running { .. } if step.action == StepKind::Check => record.state = StepState::Pending,
+                StepState::Running { .. } if step.action == StepKind::Check => {
+                    record.state = StepState::Pending
+                }
                 StepState::Running { .. } => {
                     record.state = StepState::InDoubt { doubt: Doubt::Interrupted, until: None };
                 }

@@ -55,7 +55,8 @@ impl Run {
     /// A standing request ends the run as soon as nothing is active.
     fn obey(&self, request: &Request, c: &Conditions<'_>) -> Option<Event> {
         if request.mode() == StopMode::Now
-            && let Some((step, _)) = self.steps().find(|(_, record)| matches!(record.state, StepState::Running { .. }))
+            && let Some((step, _)) =
+                self.steps().find(|(_, record)| matches!(record.state, StepState::Running { .. }))
         {
             return Some(doubt_or_reset(step, Doubt::Cancelled));
         }
@@ -87,7 +88,11 @@ impl Run {
     fn next(&self, phase: PhaseName, c: &Conditions<'_>) -> Option<Event> {
         let next = self.steps().find(|(_, record)| !matches!(record.state, StepState::Done { .. }));
         let Some((step, record)) = next else {
-            return Some(if phase == PhaseName::Execute { Event::VerificationStarted } else { Event::Succeeded });
+            return Some(if phase == PhaseName::Execute {
+                Event::VerificationStarted
+            } else {
+                Event::Succeeded
+            });
         };
         if step.phase == PhaseName::Verify && phase == PhaseName::Execute {
             return Some(Event::VerificationStarted);
@@ -121,7 +126,8 @@ impl Run {
         let same = output.digest.is_some() && output.digest.as_ref() == self.digest();
         (!same).then(|| {
             let text = |digest: Option<&Digest>| digest.map_or("nothing".to_owned(), ToString::to_string);
-            let message = format!("{} was checked, {} was made", text(output.digest.as_ref()), text(self.digest()));
+            let message =
+                format!("{} was checked, {} was made", text(output.digest.as_ref()), text(self.digest()));
             refuse_switch(switch, &message)
         })
     }
@@ -159,7 +165,9 @@ impl Run {
             FailureClass::InDoubt if step.action != StepKind::Check => {
                 Event::StepDoubted { step: id.clone(), doubt: Doubt::ReplyLost }
             }
-            FailureClass::InDoubt | FailureClass::Transient => retry_or_fail(step, record, failure.clone(), at),
+            FailureClass::InDoubt | FailureClass::Transient => {
+                retry_or_fail(step, record, failure.clone(), at)
+            }
             FailureClass::Permanent => Event::StepFailed { step: id.clone(), failure: failure.clone() },
         })
     }
@@ -173,7 +181,9 @@ impl Run {
             Probe::Unknown if record.probes + 1 < PROBES.attempts => {
                 Event::ProbeRetried { step: id.clone(), until: at.after(PROBES.wait(record.probes + 1)) }
             }
-            Probe::Unknown if step.repeatable && doubt != Doubt::Cancelled => Event::StepReset { step: id.clone() },
+            Probe::Unknown if step.repeatable && doubt != Doubt::Cancelled => {
+                Event::StepReset { step: id.clone() }
+            }
             Probe::Unknown => Event::StepUnknown { step: id.clone() },
         })
     }
@@ -202,7 +212,8 @@ impl Run {
             | StepState::Failed { .. }
             | StepState::Skipped => None,
         });
-        let run_due = (!c.held && self.ends_at() <= c.at && self.failed(phase).is_none()).then(|| self.run_timed_out());
+        let run_due =
+            (!c.held && self.ends_at() <= c.at && self.failed(phase).is_none()).then(|| self.run_timed_out());
         step_due.or_else(|| run_due.flatten()).into_iter().collect()
     }
 
@@ -212,7 +223,8 @@ impl Run {
 
     /// The run took too long: the step it waits for fails. One that runs has a deadline of its own.
     fn run_timed_out(&self) -> Option<Event> {
-        let (step, record) = self.steps().find(|(_, record)| !matches!(record.state, StepState::Done { .. }))?;
+        let (step, record) =
+            self.steps().find(|(_, record)| !matches!(record.state, StepState::Done { .. }))?;
         let limit = self.plan().outline().policy.run_timeout;
         let code = match record.state {
             StepState::Running { .. } | StepState::InDoubt { .. } => return None,
@@ -265,7 +277,8 @@ impl Run {
 }
 
 fn refuse_switch(switch: &Step, why: &str) -> Event {
-    let failure = Failure::new(FailureCode::SwitchRefused, format!("the switch is not covered by a check: {why}"));
+    let failure =
+        Failure::new(FailureCode::SwitchRefused, format!("the switch is not covered by a check: {why}"));
     Event::StepFailed { step: switch.id.clone(), failure }
 }
 
@@ -305,8 +318,13 @@ fn absent(step: &Step, record: &StepRecord, doubt: Doubt, at: Timestamp) -> Even
         Doubt::TimedOut => retry_or_fail(step, record, too_long(step), at),
         Doubt::ReplyLost if record.attempts >= LOST_REPLIES => {
             let message = format!("the target's answer was lost {LOST_REPLIES} times");
-            Event::StepFailed { step: step.id.clone(), failure: Failure::new(FailureCode::ReplyLost, message) }
+            Event::StepFailed {
+                step: step.id.clone(),
+                failure: Failure::new(FailureCode::ReplyLost, message),
+            }
         }
-        Doubt::ReplyLost | Doubt::Cancelled | Doubt::Interrupted => Event::StepReset { step: step.id.clone() },
+        Doubt::ReplyLost | Doubt::Cancelled | Doubt::Interrupted => {
+            Event::StepReset { step: step.id.clone() }
+        }
     }
 }

@@ -47,7 +47,9 @@ impl Run {
     pub(super) fn failed_undo(&self) -> Option<(&StepId, &Failure)> {
         self.steps().find_map(|(step, record)| match &record.undo {
             UndoState::Failed { failure } => Some((&step.id, &**failure)),
-            UndoState::None | UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Undone => None,
+            UndoState::None | UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Undone => {
+                None
+            }
         })
     }
 
@@ -67,9 +69,9 @@ impl Run {
     }
 
     pub(super) fn tick_undo(&self, at: Timestamp) -> Vec<Event> {
-        let due = self.steps().find(
-            |(_, record)| matches!(record.undo, UndoState::Undoing { deadline, .. } if deadline <= at),
-        );
+        let due = self
+            .steps()
+            .find(|(_, record)| matches!(record.undo, UndoState::Undoing { deadline, .. } if deadline <= at));
         let event = due.map(|(step, _)| {
             let message = format!("taking back step {} took longer than {}", step.id, step.timeout);
             // Its own code is final; the class that is retried is a lost reply.
@@ -83,7 +85,9 @@ impl Run {
             UndoState::Undoing { attempt, .. } => {
                 Some((EffectKind::Undo { step: step.id.clone() }, attempt, step.timeout))
             }
-            UndoState::None | UndoState::Waiting { .. } | UndoState::Undone | UndoState::Failed { .. } => None,
+            UndoState::None | UndoState::Waiting { .. } | UndoState::Undone | UndoState::Failed { .. } => {
+                None
+            }
         };
         self.steps().filter_map(work).collect()
     }
@@ -92,7 +96,9 @@ impl Run {
         let deadline = |record: &StepRecord| match record.undo {
             UndoState::Undoing { deadline, .. } => Some(deadline),
             UndoState::Waiting { until, .. } if !held => Some(until),
-            UndoState::Waiting { .. } | UndoState::None | UndoState::Undone | UndoState::Failed { .. } => None,
+            UndoState::Waiting { .. } | UndoState::None | UndoState::Undone | UndoState::Failed { .. } => {
+                None
+            }
         };
         self.records.iter().filter_map(deadline).min()
     }

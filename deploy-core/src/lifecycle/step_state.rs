@@ -129,7 +129,10 @@ impl StepRecord {
             | StepState::InDoubt { .. }
             | StepState::Unknown { .. }
             | StepState::Done { .. } => true,
-            StepState::Failed { .. } | StepState::Pending | StepState::Waiting { .. } | StepState::Skipped => false,
+            StepState::Failed { .. }
+            | StepState::Pending
+            | StepState::Waiting { .. }
+            | StepState::Skipped => false,
         }
     }
 }

@@ -39,9 +39,14 @@ impl Verifying {
         if let Some(outcome) = Ended::outcome_of(event) {
             return Ok(Phase::Ended(Ended::after_a_run(outcome, self.run, PhaseName::Verify)));
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "every other event is a step's, and the run says whether it can be")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other event is a step's, and the run says whether it can be"
+        )]
         match event {
-            Event::RollbackStarted { cause } => Ok(Phase::RollingBack(RollingBack::new(self.run, cause.clone()))),
+            Event::RollbackStarted { cause } => {
+                Ok(Phase::RollingBack(RollingBack::new(self.run, cause.clone())))
+            }
             _ => Ok(Phase::Verifying(Self { run: self.run.evolve(event, f)? })),
         }
     }

@@ -265,7 +265,8 @@ pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &D
     let mut outline = kept.clone();
     let artifact_kind = kept.artifact.as_ref().map_or(ArtifactKind::StaticSite, |artifact| artifact.kind);
     let fallback = kept.artifact.as_ref().and_then(|artifact| artifact.fallback.clone());
-    outline.source = SourceSummary { locator: version.to_string(), kind: "release".to_owned(), ..kept.source.clone() };
+    outline.source =
+        SourceSummary { locator: version.to_string(), kind: "release".to_owned(), ..kept.source.clone() };
     outline.target = spec.target.clone();
     outline.artifact = Some(Artifact {
         kind: artifact_kind,
@@ -371,8 +372,11 @@ fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -
         .unwrap_or_else(|| ("/".to_owned(), Origin::Default));
     if !path.starts_with('/') || path.starts_with("//") || path.chars().any(|c| c.is_control() || c == ' ') {
         reasons.push(
-            Reason::new(ReasonCode::HealthPathInvalid, format!("the health path {path:?} is not an absolute path"))
-                .set("begin it with one slash", "health.path = \"/\""),
+            Reason::new(
+                ReasonCode::HealthPathInvalid,
+                format!("the health path {path:?} is not an absolute path"),
+            )
+            .set("begin it with one slash", "health.path = \"/\""),
         );
     }
     let policy = HealthPolicy {

@@ -147,8 +147,11 @@ fn rollback_outline(request: &DraftRequest<'_>) -> (Outline, Vec<Reason>) {
 
 fn unsupported_target(request: &DraftRequest<'_>) -> Reason {
     let target = &request.spec.target;
-    Reason::new(ReasonCode::UnsupportedTarget, format!("there is no target {target:?}", target = target.as_str()))
-        .because("--target", format!("supported: {}", request.installed.join(", ")))
+    Reason::new(
+        ReasonCode::UnsupportedTarget,
+        format!("there is no target {target:?}", target = target.as_str()),
+    )
+    .because("--target", format!("supported: {}", request.installed.join(", ")))
 }
 
 /// The parts of an outline that say what will be done. Where the source lies, the URL (its port is
@@ -174,7 +177,11 @@ fn fingerprint(outline: &Outline) -> Digest {
     let parts = Fingerprinted {
         resource: &outline.resource,
         target: &outline.target,
-        source: (&outline.source.kind, outline.source.commit.as_deref(), outline.source.base_directory.as_deref()),
+        source: (
+            &outline.source.kind,
+            outline.source.commit.as_deref(),
+            outline.source.base_directory.as_deref(),
+        ),
         detection: &outline.detection,
         planner: &outline.planner,
         artifact: &outline.artifact,
@@ -186,6 +193,7 @@ fn fingerprint(outline: &Outline) -> Digest {
         policy: &outline.policy,
         steps: &outline.steps,
     };
-    let bytes = serde_json::to_vec(&parts).expect("every key is a string and every value a number, text or list");
+    let bytes =
+        serde_json::to_vec(&parts).expect("every key is a string and every value a number, text or list");
     Digest::of(&bytes)
 }

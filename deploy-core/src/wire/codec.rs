@@ -34,7 +34,9 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WireError {
     /// A newer version of the software wrote it.
-    #[error("the event has schema {found}, this version reads up to {supported}: use the version that wrote it or a newer one")]
+    #[error(
+        "the event has schema {found}, this version reads up to {supported}: use the version that wrote it or a newer one"
+    )]
     TooNew {
         /// The event's schema.
         found: u32,

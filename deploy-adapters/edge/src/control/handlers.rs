@@ -86,7 +86,7 @@ fn stop(plane: &Plane) -> Response<Body> {
 async fn put_candidate(plane: &Plane, digest: &Digest, body: Incoming) -> Response<Body> {
     let options = match read_json::<CandidateOptions>(body, &plane.limits).await {
         Ok(options) => options.unwrap_or_default(),
-        Err(response) => return response,
+        Err(bad) => return bad.to_response(),
     };
     match plane.add_candidate(digest, options.fallback).await {
         Ok(()) => done(),
@@ -104,7 +104,7 @@ fn get_route(plane: &Plane, host: &str) -> Response<Body> {
 async fn change_route(plane: &Arc<Plane>, host: &str, put: bool, body: Incoming) -> Response<Body> {
     let change = match read_json::<RouteChange>(body, &plane.limits).await {
         Ok(change) => change,
-        Err(response) => return response,
+        Err(bad) => return bad.to_response(),
     };
     // The path and the method say again what the body says; a caller that contradicts itself is not obeyed.
     let Some(change) = change

@@ -1,7 +1,7 @@
 //! Reading control requests, within bounds.
 
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
@@ -38,30 +38,45 @@ pub(super) fn candidate_host(host: &str) -> Option<Digest> {
     host.strip_suffix(".candidate").and_then(Digest::from_dir_name)
 }
 
+/// Why a body was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BadBody {
+    /// It did not arrive in time.
+    Late,
+    /// It is larger than allowed.
+    TooLarge,
+    /// It is not the JSON that was expected, or was cut off.
+    Malformed(String),
+}
+
+impl BadBody {
+    pub(super) fn to_response(&self) -> Response<Body> {
+        let (status, message) = match self {
+            Self::Late => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+            Self::Malformed(reason) => (StatusCode::BAD_REQUEST, reason.as_str()),
+        };
+        problem::simple(status, "invalid_request", message, "Use a client of the same version as the edge.")
+    }
+}
+
 /// Reads a JSON body; an empty one is `None`.
 pub(super) async fn read_json<T: DeserializeOwned>(
     body: Incoming,
     limits: &Limits,
-) -> Result<Option<T>, Response<Body>> {
+) -> Result<Option<T>, BadBody> {
     let limited = Limited::new(body, limits.control_body_bytes).collect();
-    let Ok(collected) = tokio::time::timeout(limits.control_body_timeout, limited).await else {
-        return Err(invalid(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"));
-    };
+    let collected =
+        tokio::time::timeout(limits.control_body_timeout, limited).await.map_err(|_| BadBody::Late)?;
     let bytes = match collected {
         Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(invalid(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
-        }
-        Err(error) => return Err(invalid(StatusCode::BAD_REQUEST, &error.to_string())),
+        Err(error) if error.is::<LengthLimitError>() => return Err(BadBody::TooLarge),
+        Err(error) => return Err(BadBody::Malformed(error.to_string())),
     };
     if bytes.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| invalid(StatusCode::BAD_REQUEST, &e.to_string()))
-}
-
-fn invalid(status: StatusCode, message: &str) -> Response<Body> {
-    problem::simple(status, "invalid_request", message, "Use a client of the same version as the edge.")
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| BadBody::Malformed(e.to_string()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod live;
 mod public;
 mod switch;
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::content::Content;
 use crate::digest::Digest;
@@ -50,6 +52,8 @@ pub(crate) struct Plane {
     pub(crate) control_connections: Arc<Semaphore>,
     pub(crate) responder: Responder,
     workers: Workers,
+    /// The tasks that hold listening sockets.
+    accepting: Mutex<JoinSet<()>>,
     releases: PathBuf,
     table_path: PathBuf,
     live: ArcSwap<LiveRoutes>,
@@ -85,6 +89,7 @@ impl Plane {
                 content: Content::new(&limits),
                 stream_chunk_bytes: limits.stream_chunk_bytes,
             },
+            accepting: Mutex::default(),
             releases,
             table_path,
             live: ArcSwap::default(),
@@ -109,6 +114,38 @@ impl Plane {
         }
         self.live.store(Arc::new(live));
         self.restore_writer(table).await;
+    }
+
+    /// Runs a task that holds a listening socket until draining.
+    pub(crate) fn spawn_accepting(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let mut accepting = lock(&self.accepting);
+        // Listeners of routes that are gone have ended; forget them.
+        while accepting.try_join_next().is_some() {}
+        accepting.spawn(task)
+    }
+
+    /// Stops accepting and lets responses in flight end. When this returns all listening sockets are closed, and so
+    /// are all connections unless the drain limit was over first.
+    pub(crate) async fn drain(&self) {
+        self.phase.send_replace(Phase::Draining);
+        let mut accepting = std::mem::take(&mut *lock(&self.accepting));
+        while accepting.join_next().await.is_some() {}
+        let drained = async {
+            // All permits are free when no connection is left. An error is impossible: nobody closes the semaphores.
+            for (semaphore, limit) in [
+                (&self.connections, self.limits.connections),
+                (&self.control_connections, self.limits.control_connections),
+            ] {
+                let _ = semaphore.acquire_many(u32::try_from(limit).unwrap_or(u32::MAX)).await;
+            }
+        };
+        if tokio::time::timeout(self.limits.drain, drained).await.is_err() {
+            tracing::warn!("connections were still open at the drain limit and are closed");
+        }
+        // A change whose caller hung up may still be at work: let it end, and let none begin. Whoever takes the
+        // directory over must find a table that no longer changes.
+        let _writer = self.writer.lock().await;
+        self.phase.send_replace(Phase::Closed);
     }
 
     /// The route of a normalised host, as requests see it now.

@@ -11,7 +11,7 @@ use super::live::Live;
 use crate::host::{normalize_host, without_port};
 use crate::server::{accept_loop, serve_connection};
 use crate::web::body::Body;
-use crate::web::host::host_of;
+use crate::web::host::{BadHost, host_of};
 use crate::web::plain;
 
 /// How a connection's requests find their route.
@@ -58,16 +58,15 @@ impl Plane {
         let response = match self.find(origin, request) {
             Ok(Some(live)) => self.answer_live(&live, request).await,
             Ok(None) => plain::text(StatusCode::NOT_FOUND, "No site is routed here.\n"),
-            Err(response) => response,
+            Err(BadHost) => plain::text(StatusCode::BAD_REQUEST, "The request must name exactly one host.\n"),
         };
         self.stats.answered(response.status());
         response
     }
 
     /// The route for a request, taken from the table as it is at this moment and kept until the response is complete.
-    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Option<Arc<Live>>, Response<Body>> {
-        let host = host_of(request)
-            .map_err(|_| plain::text(StatusCode::BAD_REQUEST, "The request must name exactly one host.\n"))?;
+    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Option<Arc<Live>>, BadHost> {
+        let host = host_of(request)?;
         let routes = self.live.load();
         let live = match origin {
             Origin::Port(port) => routes.by_port(port),

@@ -13,6 +13,7 @@ use super::live::LiveRoutes;
 use super::public::Origin;
 use super::{Plane, Site};
 use crate::bind::bind_until;
+use crate::lifecycle::Phase;
 use crate::release::ReleaseError;
 use crate::routes::{self, Refused, RouteChange, RouteTable, StoreError, Switched};
 
@@ -126,6 +127,9 @@ impl Plane {
         site: Option<Arc<Site>>,
     ) -> Result<Switched, SwitchError> {
         let mut writer = self.writer.lock().await;
+        if *self.phase.borrow() == Phase::Closed {
+            return Err(SwitchError::NotStored { reason: "the edge has stopped".to_owned() });
+        }
         let mut next = writer.table.clone();
         let switched = next.switch(change, self.limits.routes)?;
         let opened = self.open_port(&writer, &switched).await?;
@@ -177,8 +181,7 @@ impl Plane {
 
     fn update_ports(self: &Arc<Self>, writer: &mut Writer, opened: Option<(u16, TcpListener)>) {
         if let Some((port, listener)) = opened {
-            let serving = tokio::spawn(Arc::clone(self).serve_public(listener, Origin::Port(port)));
-            writer.ports.insert(port, PortListener(serving.abort_handle()));
+            writer.ports.insert(port, self.serve_port(listener, port));
         }
         let Writer { table, ports } = writer;
         ports.retain(|port, _| table.routes().any(|route| route.port == Some(*port)));
@@ -192,13 +195,16 @@ impl Plane {
             let Some(port) = route.port else { continue };
             match bind_until(self.port_address(port), deadline).await {
                 Ok(listener) => {
-                    let serving = tokio::spawn(Arc::clone(self).serve_public(listener, Origin::Port(port)));
-                    writer.ports.insert(port, PortListener(serving.abort_handle()));
+                    writer.ports.insert(port, self.serve_port(listener, port));
                 }
                 Err(error) => self.warn(format!("{} has no port {port}: {error}", route.host)),
             }
         }
         writer.table = table;
+    }
+
+    fn serve_port(self: &Arc<Self>, listener: TcpListener, port: u16) -> PortListener {
+        PortListener(self.spawn_accepting(Arc::clone(self).serve_public(listener, Origin::Port(port))))
     }
 
     fn port_address(&self, port: u16) -> SocketAddr {

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FileType, statat};
@@ -164,7 +164,7 @@ impl Walk<'_> {
         self.entry(path, target, kind)
     }
 
-    fn inside_root(&self, resolved: &PathBuf) -> Option<String> {
+    fn inside_root(&self, resolved: &Path) -> Option<String> {
         let relative = resolved.strip_prefix(self.root_path).ok()?;
         relative.to_str().map(str::to_owned)
     }

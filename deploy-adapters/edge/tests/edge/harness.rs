@@ -106,11 +106,18 @@ pub(crate) fn to(epoch: u64, digest: Digest) -> RouteChange {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
+}
+
+/// Without the body, which may be large.
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?} and {} bytes", self.status, self.headers, self.body.len())
+    }
 }
 
 impl Reply {

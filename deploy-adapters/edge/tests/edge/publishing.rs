@@ -23,7 +23,8 @@ struct Bench {
 
 impl Bench {
     fn new(files: &[(&str, &[u8])]) -> Self {
-        let bench = Self { source: tempfile::tempdir().unwrap(), state: tempfile::tempdir().unwrap() };
+        let temporary = || tempfile::tempdir().expect("temporary directory");
+        let bench = Self { source: temporary(), state: temporary() };
         write_files(bench.source.path(), files);
         bench
     }
@@ -41,15 +42,16 @@ impl Bench {
     }
 
     fn paths(&self) -> Vec<String> {
-        let published = self.publish().unwrap();
-        let manifest = verify_release(self.releases(), &published.digest, Depth::Content).unwrap();
+        let published = self.publish().expect("publish");
+        let manifest =
+            verify_release(self.releases(), &published.digest, Depth::Content).expect("an intact release");
         manifest.files.into_iter().map(|file| file.path).collect()
     }
 
     /// Publishing fails, and nothing is left of it.
     fn refused(&self, request: &PublishRequest<'_>) -> PublishError {
         let error = publish(request).expect_err("must be refused");
-        let left: Vec<_> = fs::read_dir(self.releases()).unwrap().collect();
+        let left: Vec<_> = fs::read_dir(self.releases()).expect("list").collect();
         assert!(left.is_empty(), "{left:?}");
         error
     }

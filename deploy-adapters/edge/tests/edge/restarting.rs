@@ -118,7 +118,7 @@ async fn inv_04_a_stop_lets_responses_in_flight_end() {
     let mut idle = Http::open(address).await;
     idle.request("HEAD", "/big.bin", &[]).await.unwrap();
     let stopping = tokio::spawn(edge.stop());
-    idle.get("/big.bin", &[]).await.expect_err("idle connections are closed");
+    idle.reply(true).await.expect_err("idle connections are closed");
     assert!(!stopping.is_finished());
     assert!(download.reply(true).await.unwrap().body == big);
     stopping.await.unwrap();

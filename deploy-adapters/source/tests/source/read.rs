@@ -212,10 +212,10 @@ async fn every_directory_that_may_not_be_read_is_named() {
     let top = tree(&[("a/x", ""), ("b/c/x", ""), ("ignored/x", ""), (".deployignore", "ignored\n")]);
     let close =
         |path: &str, mode| fs::set_permissions(top.path().join(path), Permissions::from_mode(mode)).unwrap();
-    ["a", "b/c", "ignored"].map(|path| close(path, 0o000));
+    ["a", "b/c", "ignored"].iter().for_each(|path| close(path, 0o000));
     let may_read_anything = fs::read_dir(top.path().join("a")).is_ok();
     let result = read(top.path(), &Profile::default()).await;
-    ["a", "b/c", "ignored"].map(|path| close(path, 0o755));
+    ["a", "b/c", "ignored"].iter().for_each(|path| close(path, 0o755));
     // The superuser is not kept out of anything.
     if !may_read_anything {
         let reasons = result.unwrap_err();

@@ -184,6 +184,19 @@ async fn inv_18_a_clock_that_jumps_ahead_forgets_no_key() {
 }
 
 #[tokio::test]
+async fn inv_19_a_key_is_remembered_for_a_day_however_many_come_after_it() {
+    let temp = Temp::with(Limits { keys_kept: 0, ..Limits::default() });
+    let run = Run::new("web");
+    temp.store.create(with_key(&run, "k", "a")).await.unwrap();
+    for n in 0..30 {
+        let create = with_key(&Run::new(&fresh_name()), &format!("other {n}"), "a");
+        temp.store.create(later(create, 24)).await.unwrap();
+    }
+    let again = temp.store.create(with_key(&Run::new("web"), "k", "a")).await;
+    assert_eq!(again, Ok(Created::Known(run.id)));
+}
+
+#[tokio::test]
 async fn inv_39_keys_that_are_old_and_far_behind_are_forgotten() {
     let temp = Temp::with(Limits { keys_kept: 2, key_age: Duration::from_hours(24), ..Limits::default() });
     for (n, hours) in [(0, 0), (1, 0), (2, 23), (3, 25), (4, 50)] {

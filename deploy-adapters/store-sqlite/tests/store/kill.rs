@@ -91,9 +91,12 @@ fn run_and_kill(dir: &Path, after: Duration) -> BTreeMap<u128, u64> {
 #[tokio::test]
 async fn inv_13_an_acknowledged_event_survives_kill_9() {
     let kills: u64 = env::var("STORE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
-    let dir = tempfile::tempdir().unwrap();
-    let mut events = 0;
+    let (mut dir, mut events) = (tempfile::tempdir().unwrap(), 0);
     for kill in 0..kills {
+        if kill % 20 == 19 {
+            // A new store now and then: the check reads all of it each time.
+            dir = tempfile::tempdir().unwrap();
+        }
         // Different moments without a random generator: steps of a number prime to the range.
         let acknowledged = run_and_kill(dir.path(), Duration::from_millis(40 + kill * 37 % 150));
         let store = SqliteStore::open(dir.path(), Limits::default()).unwrap();
@@ -110,9 +113,9 @@ async fn inv_13_an_acknowledged_event_survives_kill_9() {
         }
         let report = store.check().await.unwrap();
         assert!(report.is_sound(), "kill {kill}: {:?}", report.problems);
-        events = report.events;
+        events = events.max(report.events);
         // Not closed on purpose: the next child finds what a crash leaves behind.
     }
-    assert!(events > kills, "hardly anything was written: {events} events");
-    eprintln!("{kills} kills, {events} events");
+    assert!(events > 100, "hardly anything was written: {events} events");
+    eprintln!("{kills} kills, at most {events} events in one store");
 }

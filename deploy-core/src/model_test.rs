@@ -1,0 +1,440 @@
+//! The exhaustive test: breadth first over every state and every input of a small plan. Timestamps
+//! and sequence numbers don't tell states apart, everything else does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::command::{Command, Input, Report, StopMode};
+use crate::deployment::Deployment;
+use crate::detect::Detection;
+use crate::effect::{Effect, EffectKind};
+use crate::event::{Event, EventKind};
+use crate::failure::{Failure, FailureCode};
+use crate::id::{DeploymentId, Fence, ResourceId, Version};
+use crate::lifecycle::{
+    ANYWHERE, EDGES, Outcome, Phase, PhaseKind, PhaseName, Request, Run, StepState, UndoState,
+};
+use crate::plan::{Draft, DraftRequest, Output, Plan, StepKind, Undo, draft};
+use crate::port::Probe;
+use crate::spec::{Actor, Approval};
+use crate::status::{Status, StatusName};
+use crate::testkit;
+use crate::time::Timestamp;
+
+/// The highest fence: one takeover in every schedule, at any place in it.
+const FENCES: u64 = 2;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn sample_plan() -> Arc<Plan> {
+    testkit::plan(vec![
+        testkit::step("make", PhaseName::Execute, StepKind::Act),
+        testkit::step("check", PhaseName::Verify, StepKind::Check),
+        testkit::step("switch", PhaseName::Verify, StepKind::Switch { needs_check: true }),
+        testkit::step("confirm", PhaseName::Verify, StepKind::Check),
+    ])
+}
+
+/// A plan as a rollback has it: nothing to take back before the switch.
+fn restoring_plan() -> Arc<Plan> {
+    let mut steps = sample_plan().steps().to_vec();
+    steps[0].undo = Undo::NotNeeded;
+    testkit::plan(steps)
+}
+
+fn blocked() -> Draft {
+    let spec = testkit::spec(Approval::Automatic);
+    draft(&DraftRequest {
+        spec: &spec,
+        detection: &Detection::default(),
+        survey: None,
+        executor: None,
+        installed: &[],
+    })
+}
+
+fn start(approval: Approval) -> Deployment {
+    let spec = Arc::new(testkit::spec(approval));
+    let id = DeploymentId::new(uuid::Uuid::nil());
+    let accepted = Deployment::accept(id, ResourceId::new(uuid::Uuid::nil()), spec, at(0));
+    Deployment::replay([&accepted]).unwrap()
+}
+
+fn failures() -> [Failure; 3] {
+    [FailureCode::TargetUnavailable, FailureCode::SwitchRefused, FailureCode::ReplyLost]
+        .map(|code| Failure::new(code, "x"))
+}
+
+fn found() -> [Probe; 3] {
+    [Probe::Present { output: Output::of(testkit::digest("made")) }, Probe::Absent, Probe::Unknown]
+}
+
+/// Every answer the world can give to an effect.
+fn answers(effect: &Effect, plan: &Arc<Plan>) -> Vec<Report> {
+    let preparation = || failures().map(|failure| Report::PreparationFailed { failure });
+    match effect.kind.clone() {
+        EffectKind::Claim => {
+            let mut all =
+                vec![Report::Claimed { live: None }, Report::Claimed { live: Some(testkit::live()) }];
+            all.extend(preparation());
+            all
+        }
+        EffectKind::Inspect => {
+            let mut all = vec![Report::Inspected { detection: Arc::new(Detection::default()) }];
+            all.extend(preparation());
+            all
+        }
+        EffectKind::Draft => {
+            let drafted = |draft| Report::Drafted { draft, live: Some(testkit::live()), version: Version(2) };
+            let mut all = vec![drafted(Draft::Ready(Arc::clone(plan))), drafted(blocked())];
+            all.extend(preparation());
+            all
+        }
+        EffectKind::Perform { step } => {
+            let mut all =
+                vec![Report::StepDone { step: step.clone(), output: Output::of(testkit::digest("made")) }];
+            if step.as_str() == "check" {
+                all.push(Report::StepDone {
+                    step: step.clone(),
+                    output: Output::of(testkit::digest("other")),
+                });
+            }
+            all.extend(failures().map(|failure| Report::StepFailed { step: step.clone(), failure }));
+            all
+        }
+        EffectKind::Probe { step } => {
+            found().map(|found| Report::Probed { step: step.clone(), found }).into()
+        }
+        EffectKind::Undo { step } => {
+            let mut all = vec![Report::Undone { step: step.clone() }];
+            all.extend(failures().map(|failure| Report::UndoFailed { step: step.clone(), failure }));
+            all
+        }
+    }
+}
+
+fn commands(plan: &Plan) -> Vec<Command> {
+    let id = DeploymentId::new(uuid::Uuid::max());
+    let steps = ["make", "switch"].map(|step| step.parse().unwrap());
+    let mut all = vec![
+        Command::Pause,
+        Command::Resume,
+        Command::Recheck,
+        Command::Supersede { by: id },
+        Command::Approve { fingerprint: plan.fingerprint().clone() },
+        Command::Approve { fingerprint: testkit::digest("wrong") },
+    ];
+    for mode in [StopMode::AfterStep, StopMode::Now] {
+        all.extend([false, true].map(|undo| Command::Stop { mode, undo }));
+    }
+    for step in steps {
+        all.extend(found().map(|found| Command::Attest { step: Clone::clone(&step), found }));
+    }
+    all
+}
+
+fn inputs(state: &Deployment, plan: &Arc<Plan>) -> Vec<Input> {
+    let by = Actor("tester".to_owned());
+    let command = |command| Input::Command { command, by: by.clone(), at: at(0) };
+    let mut all: Vec<Input> = commands(plan).into_iter().map(command).collect();
+    for effect in state.effects() {
+        for report in answers(&effect, plan) {
+            let fence = if matches!(report, Report::Claimed { .. }) { Some(Fence(1)) } else { effect.fence };
+            all.push(Input::Report { report, fence, at: at(0) });
+        }
+    }
+    let fence = state.fence().map(|fence| Fence(fence.0 + 1));
+    if fence.is_none_or(|fence| fence.0 <= FENCES) {
+        all.push(Input::Recover { fence, at: at(0) });
+    }
+    if let Some(deadline) = state.deadline() {
+        all.push(Input::Tick { at: deadline });
+    }
+    all
+}
+
+/// What tells states apart. Everything that a decision reads is in it, with times and counts reduced to
+/// what they decide: whether something waits, and whether attempts are left.
+fn key(state: &Deployment) -> String {
+    use std::fmt::Write as _;
+    let mut key = String::with_capacity(256);
+    let (held, kind) = (state.is_held(), state.phase().kind());
+    let request =
+        state.request.as_ref().map(|request| (request.mode(), request.ending().kind(), undoes(request)));
+    let _ = write!(key, "{kind:?} {:?} {held} {request:?}", state.fence().map(|fence| fence.0));
+    let Some(run) = state.phase().run() else {
+        let _ = write!(
+            key,
+            " {:?} {}",
+            state.effects().first().map(|effect| effect.attempt),
+            state.deadline().is_some()
+        );
+        let _ = write!(key, " {:?}", state.outcome().map(std::mem::discriminant));
+        return key;
+    };
+    let failed = state.status().failure.map(|failure| failure.code);
+    let _ = write!(key, " {failed:?} {:?}", state.outcome().map(std::mem::discriminant));
+    if let Phase::RollingBack(rolling_back) = state.phase() {
+        let _ = write!(key, " {:?}", std::mem::discriminant(rolling_back.cause()));
+    }
+    for (_, record) in run.steps() {
+        let _ = match &record.state {
+            StepState::InDoubt { doubt, until } => {
+                write!(key, " doubt {doubt:?} {} {}", until.is_some(), record.probes)
+            }
+            StepState::Unknown { doubt } => write!(key, " unknown {doubt:?}"),
+            StepState::Done { output, fence, .. } => {
+                write!(
+                    key,
+                    " done {:?} {}",
+                    output.digest.as_ref().map(|digest| digest.short()),
+                    *fence == state.fence()
+                )
+            }
+            StepState::Failed { failure } => write!(key, " failed {:?}", failure.code),
+            StepState::Pending => write!(key, " pending"),
+            StepState::Running { .. } => write!(key, " running"),
+            StepState::Waiting { .. } => write!(key, " waiting"),
+            StepState::Skipped => write!(key, " skipped"),
+        };
+        let _ = match &record.undo {
+            UndoState::None => write!(key, "/{}", record.attempts.min(2)),
+            UndoState::Undoing { attempt, .. } => write!(key, "/undoing {attempt}"),
+            UndoState::Waiting { attempt, .. } => write!(key, "/waiting {attempt}"),
+            UndoState::Undone => write!(key, "/undone"),
+            UndoState::Failed { .. } => write!(key, "/failed"),
+        };
+    }
+    key
+}
+
+const fn undoes(request: &Request) -> bool {
+    match request {
+        Request::Stop { undo, .. } => *undo,
+        Request::Supersede { .. } => true,
+    }
+}
+
+struct Explored {
+    states: Vec<Deployment>,
+    /// Which states a state leads to.
+    next: Vec<Vec<usize>>,
+    edges: BTreeSet<(PhaseKind, EventKind, PhaseKind)>,
+    decisions: usize,
+}
+
+fn explore(approval: Approval, plan: &Arc<Plan>) -> Explored {
+    let first = start(approval);
+    let mut seen = HashMap::from([(key(&first), 0)]);
+    let mut explored =
+        Explored { states: vec![first], next: Vec::new(), edges: BTreeSet::new(), decisions: 0 };
+    let mut queue = VecDeque::from([0]);
+    while let Some(index) = queue.pop_front() {
+        assert!(explored.states.len() < 100_000, "the model no longer fits: what makes it grow?");
+        let state = explored.states[index].clone();
+        let mut next = Vec::new();
+        for input in inputs(&state, plan) {
+            explored.decisions += 1;
+            let Ok(events) = state.decide(&input) else { continue };
+            laws_of_a_decision(&state, &input, &events);
+            let mut after = state.clone();
+            for event in &events {
+                let from = after.phase().kind();
+                after = after.evolve(event).unwrap();
+                explored.edges.insert((from, event.event.kind(), after.phase().kind()));
+            }
+            let known = *seen.entry(key(&after)).or_insert_with(|| {
+                explored.states.push(after.clone());
+                queue.push_back(explored.states.len() - 1);
+                explored.states.len() - 1
+            });
+            next.push(known);
+        }
+        explored.next.resize(explored.next.len().max(index + 1), Vec::new());
+        explored.next[index] = next;
+    }
+    explored.next.resize(explored.states.len(), Vec::new());
+    explored
+}
+
+// ---------------------------------------------------------------------------------------------
+// Laws of every decision
+
+fn laws_of_a_decision(state: &Deployment, input: &Input, events: &[crate::wire::Envelope]) {
+    inv_09_ended_is_final(state);
+    inv_31_held_starts_nothing(state, input, events);
+    inv_03_switch_only_after_a_check_of_the_same_artifact_under_the_same_fence(state, events);
+}
+
+fn inv_09_ended_is_final(state: &Deployment) {
+    assert!(!state.is_ended(), "an ended deployment decided something: {state:?}");
+}
+
+fn inv_31_held_starts_nothing(state: &Deployment, input: &Input, events: &[crate::wire::Envelope]) {
+    let opens = matches!(
+        input,
+        Input::Command { command: Command::Resume | Command::Stop { .. } | Command::Supersede { .. }, .. }
+    );
+    if state.is_held() && !opens {
+        let starts = events.iter().find(|envelope| {
+            matches!(
+                envelope.event,
+                Event::StepStarted { .. } | Event::UndoStarted { .. } | Event::RollbackStarted { .. }
+            )
+        });
+        assert!(starts.is_none(), "started while held: {starts:?} after {input:?}");
+    }
+}
+
+fn inv_03_switch_only_after_a_check_of_the_same_artifact_under_the_same_fence(
+    state: &Deployment,
+    events: &[crate::wire::Envelope],
+) {
+    let mut before = state.clone();
+    for event in events {
+        if let Event::StepStarted { step, .. } = &event.event
+            && step.as_str() == "switch"
+        {
+            let run = before.phase().run().unwrap();
+            let (_, check) = run.step(&"check".parse().unwrap()).unwrap();
+            let StepState::Done { output, fence, .. } = &check.state else {
+                panic!("switched without a check")
+            };
+            assert_eq!(*fence, before.fence(), "the check is from another owner");
+            assert_eq!(output.digest.as_ref(), run.digest(), "another artifact was checked");
+        }
+        before = before.evolve(event).unwrap();
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Laws of every state
+
+fn laws_of_a_state(state: &Deployment) {
+    let status = state.status();
+    inv_08_every_rest_says_why_what_is_live_and_what_next(state, &status);
+    inv_05_before_the_switch_production_is_untouched(state, &status);
+    inv_07_succeeded_means_all_done_and_live(state, &status);
+    inv_10_something_moves_or_somebody_is_told(state, &status);
+    inv_11_one_step_at_a_time(state);
+    inv_21_stale_fence_is_refused(state);
+}
+
+fn inv_08_every_rest_says_why_what_is_live_and_what_next(state: &Deployment, status: &Status) {
+    if status.status == StatusName::Succeeded {
+        assert!(status.failure.is_none() && status.exit_code == Some(0));
+    } else if status.status.is_ended() || status.status == StatusName::Blocked {
+        assert!(status.failure.is_some(), "no failure: {state:?}");
+        assert!(status.recovery.as_ref().is_some_and(|hint| !hint.hint.is_empty() && !hint.next.is_empty()));
+        assert!(status.exit_code.is_some_and(|code| code != 0));
+    } else {
+        assert_eq!(status.exit_code, None);
+    }
+}
+
+fn inv_05_before_the_switch_production_is_untouched(state: &Deployment, status: &Status) {
+    let Some(run) = state.phase().run() else { return };
+    let untouched = run.step(&"switch".parse().unwrap()).is_none_or(|(_, record)| record.attempts == 0);
+    if untouched {
+        assert_eq!(
+            status.live_now.as_ref().map(|live| live.release),
+            run.live_before().map(|live| live.release)
+        );
+    }
+    if status.status == StatusName::RolledBack {
+        assert_eq!(
+            status.live_now.as_ref().map(|live| live.release),
+            Some(Version(1)),
+            "rolled back to something else"
+        );
+        assert!(status.residue.is_empty(), "rolled back with residue");
+    }
+}
+
+fn inv_07_succeeded_means_all_done_and_live(state: &Deployment, status: &Status) {
+    if let Some(Outcome::Succeeded) = state.outcome() {
+        let run = state.phase().run().unwrap();
+        assert!(run.steps().all(|(_, record)| matches!(record.state, StepState::Done { .. })));
+        assert_eq!(status.live_now.as_ref().map(|live| live.release), Some(Version(2)));
+    }
+}
+
+fn inv_10_something_moves_or_somebody_is_told(state: &Deployment, status: &Status) {
+    if !state.is_ended() && state.effects().is_empty() && state.deadline().is_none() {
+        assert!(status.recovery.is_some(), "stuck, and nobody is told: {:?}", state.phase());
+        assert!(state.is_held(), "stuck without being held: {:?}", state.phase());
+    }
+}
+
+fn inv_11_one_step_at_a_time(state: &Deployment) {
+    let active = state
+        .phase()
+        .run()
+        .map_or(0, |run: &Run| run.steps().filter(|(_, record)| record.is_active()).count());
+    assert!(active <= 1 && state.effects().len() <= 1, "two things at once");
+}
+
+fn inv_21_stale_fence_is_refused(state: &Deployment) {
+    let Some(fence) = state.fence() else { return };
+    for effect in state.effects() {
+        for report in answers(&effect, &sample_plan()) {
+            let late = Input::Report { report, fence: Some(Fence(fence.0 - 1)), at: at(0) };
+            assert_eq!(state.decide(&late), Err(crate::reject::Rejection::StaleFence));
+        }
+    }
+}
+
+fn inv_10_an_end_is_reachable_from_every_state(explored: &Explored) {
+    let mut before: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (from, next) in explored.next.iter().enumerate() {
+        next.iter().for_each(|to| before.entry(*to).or_default().push(from));
+    }
+    let good = |index: &usize| explored.states[*index].is_ended();
+    let mut queue: VecDeque<usize> = (0..explored.states.len()).filter(good).collect();
+    let mut reaches: BTreeSet<usize> = queue.iter().copied().collect();
+    while let Some(index) = queue.pop_front() {
+        for from in before.get(&index).into_iter().flatten() {
+            if reaches.insert(*from) {
+                queue.push_back(*from);
+            }
+        }
+    }
+    let stuck = (0..explored.states.len()).find(|index| !reaches.contains(index));
+    assert!(
+        stuck.is_none(),
+        "no end is reachable from {:?}",
+        stuck.map(|index| explored.states[index].phase())
+    );
+}
+
+#[test]
+fn every_state_and_every_input_keep_the_laws() {
+    let mut edges = BTreeSet::new();
+    let mut states = Vec::new();
+    let models = [
+        (Approval::Automatic, sample_plan()),
+        (Approval::Required, sample_plan()),
+        (Approval::Automatic, restoring_plan()),
+    ];
+    for (approval, plan) in models {
+        let explored = explore(approval, &plan);
+        explored.states.iter().for_each(laws_of_a_state);
+        inv_10_an_end_is_reachable_from_every_state(&explored);
+        println!("{} states, {} decisions", explored.states.len(), explored.decisions);
+        states.push(explored.states.len());
+        edges.extend(explored.edges);
+    }
+    let taken: BTreeSet<_> = edges.into_iter().filter(|(_, event, _)| !ANYWHERE.contains(event)).collect();
+    let listed: BTreeSet<_> = EDGES.iter().copied().collect();
+    assert_eq!(
+        taken.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&_>::new(),
+        "edges that the table does not list"
+    );
+    assert_eq!(listed.difference(&taken).collect::<Vec<_>>(), Vec::<&_>::new(), "edges that nothing takes");
+    assert!(matches!(start(Approval::Automatic).phase(), Phase::Queued(_)));
+    // A number that moves whenever behaviour moves: look why before you change it.
+    assert_eq!(states, [29_757, 29_759, 17_703]);
+}

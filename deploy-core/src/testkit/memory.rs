@@ -1,0 +1,298 @@
+//! A store that only remembers: every rule of the ports, nothing on disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::id::{DeploymentId, Digest, Fence, ResourceId, ResourceKey, Seq};
+use crate::log::{LogLine, LogQuery};
+use crate::port::{
+    Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseChange,
+    ReleaseRecord, ReleaseState, ResourceRecord, StoreError, WhenBusy,
+};
+use crate::status::{Status, StatusName};
+use crate::wire::Envelope;
+
+/// A store in memory. Clones share what they remember, so one can outlive an engine and be given to
+/// the next: a crash without a disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    resources: Vec<ResourceRecord>,
+    deployments: Vec<Kept>,
+    leases: HashMap<ResourceKey, Held>,
+    keys: HashMap<String, (Digest, DeploymentId)>,
+    releases: Vec<(ResourceKey, ReleaseRecord)>,
+    lines: Vec<LogLine>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    id: DeploymentId,
+    resource: ResourceKey,
+    events: Vec<Envelope>,
+    status: Status,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    epoch: u64,
+    by: Option<DeploymentId>,
+}
+
+impl Kept {
+    fn waits_or_runs(&self) -> bool {
+        !self.status.status.is_ended() && self.status.status != StatusName::Blocked
+    }
+}
+
+impl State {
+    fn kept(&self, id: DeploymentId) -> Result<&Kept, StoreError> {
+        self.deployments.iter().find(|kept| kept.id == id).ok_or(StoreError::NotFound)
+    }
+
+    fn check_fence(&self, append: &Append, resource: &ResourceKey) -> Result<(), StoreError> {
+        let Some(fence) = append.fence else { return Ok(()) };
+        match self.leases.get(resource) {
+            Some(held) if held.epoch == fence.0 && held.by == Some(append.deployment) => Ok(()),
+            held => Err(StoreError::Fenced { current: Fence(held.map_or(0, |held| held.epoch)) }),
+        }
+    }
+
+    fn change_release(&mut self, resource: &ResourceKey, change: ReleaseChange) {
+        let mut own = self.releases.iter_mut().filter(|(key, _)| key == resource).map(|(_, release)| release);
+        match change {
+            ReleaseChange::Made(made) => {
+                own.filter(|release| release.state == ReleaseState::Live)
+                    .for_each(|release| release.state = ReleaseState::Previous);
+                self.releases.push((resource.clone(), *made));
+            }
+            ReleaseChange::Restored(version) => own.for_each(|release| match release.state {
+                ReleaseState::Live if release.version != version => release.state = ReleaseState::Previous,
+                ReleaseState::Previous if release.version == version => release.state = ReleaseState::Live,
+                ReleaseState::Live | ReleaseState::Previous | ReleaseState::Failed | ReleaseState::Pruned => {
+                }
+            }),
+            ReleaseChange::Failed(failed) => {
+                let _ = own.next();
+                self.releases.push((resource.clone(), *failed));
+            }
+        }
+    }
+
+    fn keep(&self) -> Keep {
+        let usable =
+            |release: &&ReleaseRecord| matches!(release.state, ReleaseState::Live | ReleaseState::Previous);
+        let unfinished = || self.deployments.iter().filter(|kept| !kept.status.status.is_ended());
+        let made = unfinished().filter_map(|kept| kept.status.digest.clone());
+        Keep {
+            digests: self
+                .releases
+                .iter()
+                .map(|(_, release)| release)
+                .filter(usable)
+                .map(|r| r.digest.clone())
+                .chain(made)
+                .collect(),
+            deployments: unfinished().map(|kept| kept.id).collect(),
+        }
+    }
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryStore {
+    async fn create(&self, create: Create) -> Result<Created, StoreError> {
+        let mut state = self.state();
+        let Create { append, resource, idempotency, busy } = create;
+        if let Some((key, digest)) = &idempotency
+            && let Some((known, deployment)) = state.keys.get(key)
+        {
+            return if known == digest {
+                Ok(Created::Known(*deployment))
+            } else {
+                Err(StoreError::KeyReused)
+            };
+        }
+        let holder = state.deployments.iter().find(|kept| kept.resource == resource && kept.waits_or_runs());
+        if let (Some(holder), WhenBusy::Refuse) = (holder, busy) {
+            return Err(StoreError::Busy { holder: holder.id });
+        }
+        if let Some((key, digest)) = idempotency {
+            state.keys.insert(key, (digest, append.deployment));
+        }
+        let Append { deployment, events, status, .. } = append;
+        state.deployments.push(Kept { id: deployment, resource, events, status });
+        Ok(Created::New)
+    }
+
+    async fn append(&self, append: Append) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let kept = state.kept(append.deployment)?;
+        let (actual, resource) = (Seq(kept.events.len() as u64), kept.resource.clone());
+        if actual != append.after {
+            return Err(StoreError::Conflict { actual });
+        }
+        state.check_fence(&append, &resource)?;
+        let kept = state
+            .deployments
+            .iter_mut()
+            .find(|kept| kept.id == append.deployment)
+            .ok_or(StoreError::NotFound)?;
+        kept.events.extend(append.events);
+        kept.status = append.status;
+        if let Some(change) = append.release {
+            state.change_release(&resource, change);
+        }
+        Ok(())
+    }
+
+    async fn events(
+        &self,
+        deployment: DeploymentId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Envelope>, StoreError> {
+        let state = self.state();
+        let events = state.kept(deployment)?.events.iter().filter(|event| event.sequence > after);
+        Ok(events.take(limit).cloned().collect())
+    }
+
+    async fn unfinished(&self) -> Result<Vec<DeploymentId>, StoreError> {
+        Ok(self.state().keep().deployments)
+    }
+}
+
+#[async_trait]
+impl Lease for MemoryStore {
+    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
+        let mut state = self.state();
+        let older = state.deployments.iter().take_while(|kept| kept.id != by);
+        let ahead = older
+            .filter(|kept| kept.resource == *resource && kept.waits_or_runs())
+            .map(|kept| kept.id)
+            .next();
+        let holder = state.leases.get(resource).and_then(|held| held.by).filter(|holder| *holder != by);
+        let running =
+            holder.filter(|holder| state.kept(*holder).is_ok_and(|kept| !kept.status.status.is_ended()));
+        if let Some(holder) = ahead.or(running) {
+            return Err(StoreError::Busy { holder });
+        }
+        let held = state.leases.entry(resource.clone()).or_default();
+        held.epoch += 1;
+        held.by = Some(by);
+        Ok(Fence(held.epoch))
+    }
+
+    async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
+        if let Some(held) = self.state().leases.get_mut(resource).filter(|held| held.epoch == fence.0) {
+            held.by = None;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Catalogue for MemoryStore {
+    async fn resource(&self, key: &ResourceKey, candidate: ResourceId) -> Result<ResourceRecord, StoreError> {
+        let mut state = self.state();
+        if let Some(known) = state.resources.iter().find(|resource| resource.key == *key) {
+            return Ok(known.clone());
+        }
+        let record = ResourceRecord { id: candidate, key: key.clone() };
+        state.resources.push(record.clone());
+        Ok(record)
+    }
+
+    async fn resource_by_id(&self, id: ResourceId) -> Result<ResourceRecord, StoreError> {
+        self.state().resources.iter().find(|resource| resource.id == id).cloned().ok_or(StoreError::NotFound)
+    }
+
+    async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
+        Ok(self.state().kept(deployment)?.status.clone())
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {
+        let state = self.state();
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let wanted = |status: &&Status| {
+            is(&query.resource, status.resource.as_str())
+                && is(&query.environment, status.environment.as_str())
+                && is(&query.status, status.status.as_str())
+        };
+        let newest_first = state.deployments.iter().rev();
+        let from = newest_first.skip_while(|kept| query.before.is_some_and(|before| kept.id != before));
+        let from = from.skip(usize::from(query.before.is_some())).map(|kept| &kept.status);
+        Ok(from.filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
+        let state = self.state();
+        let own = state.releases.iter().rev().filter(|(key, _)| key == resource);
+        Ok(own.map(|(_, release)| release.clone()).collect())
+    }
+
+    async fn kept(&self) -> Result<Keep, StoreError> {
+        Ok(self.state().keep())
+    }
+
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
+        let mut state = self.state();
+        let mut own: Vec<&mut ReleaseRecord> = state
+            .releases
+            .iter_mut()
+            .filter(|(key, _)| key == resource)
+            .map(|(_, release)| release)
+            .collect();
+        own.sort_by_key(|release| std::cmp::Reverse((release.state == ReleaseState::Live, release.version)));
+        let usable =
+            own.into_iter().filter(|r| matches!(r.state, ReleaseState::Live | ReleaseState::Previous));
+        usable
+            .skip(usize::try_from(keep.max(1)).unwrap_or(usize::MAX))
+            .for_each(|release| release.state = ReleaseState::Pruned);
+        Ok(state.keep())
+    }
+}
+
+impl LogSink for MemoryStore {
+    fn line(&self, mut line: LogLine) {
+        /// What the log of all deployments together may hold.
+        const LINES: usize = 100_000;
+        let mut state = self.state();
+        if state.lines.len() < LINES {
+            line.sequence =
+                Seq(1 + state.lines.iter().filter(|kept| kept.deployment == line.deployment).count() as u64);
+            state.lines.push(line);
+        }
+    }
+}
+
+#[async_trait]
+impl Logs for MemoryStore {
+    async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
+        let state = self.state();
+        let wanted = |line: &&LogLine| {
+            line.deployment == query.deployment
+                && line.sequence > query.after
+                && query.step.as_ref().is_none_or(|step| line.step.as_ref() == Some(step))
+                && query.source.is_none_or(|source| line.source == source)
+                && query.level.is_none_or(|level| line.level >= level)
+        };
+        Ok(state.lines.iter().filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
