@@ -1,4 +1,5 @@
-//! Exit codes: part of the contract, so every one of them is here.
+//! Exit codes: part of the contract. 130, interrupted before anything started, is what the shell
+//! sees of a process that Ctrl-C ended, so nothing here gives it.
 
 use std::process::ExitCode;
 
@@ -21,8 +22,6 @@ pub(crate) enum Exit {
     Refused,
     /// Something went wrong inside.
     Internal,
-    /// Interrupted before anything started.
-    Interrupted,
     /// What the deployment's own status says: see `Ended::exit_code` in the core.
     Deployment(u8),
 }
@@ -37,7 +36,6 @@ impl Exit {
             Self::StillRunning => 8,
             Self::Refused => 9,
             Self::Internal => 10,
-            Self::Interrupted => 130,
             Self::Deployment(code) => code,
         }
     }

@@ -29,5 +29,5 @@ pub mod testkit;
 pub mod time;
 pub mod wire;
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod model_test;

@@ -185,6 +185,9 @@ pub enum Layout {
     Workspace,
 }
 
+/// Says of a path, and whether it is a directory, that it is not published.
+pub type LeftOut = Box<dyn Fn(&str, bool) -> bool + Send + Sync>;
+
 /// Reads sources. Never runs anything from them and never follows a link out of them.
 #[async_trait]
 pub trait Sources: Send + Sync {
@@ -198,6 +201,10 @@ pub trait Sources: Send + Sync {
         profile: &Profile,
         wanted: &[&str],
     ) -> Result<Evidence, Vec<Reason>>;
+
+    /// What is not published although it lies in `directory` of a checkout: our own files, and what
+    /// ignore files name. Paths are relative to `directory`.
+    fn left_out(&self, checkout: &Path, directory: &Path) -> LeftOut;
 
     /// The base directory of the source on this machine.
     async fn checkout(

@@ -18,6 +18,9 @@ use crate::id::InvalidId;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since 1970-01-01T00:00:00Z, kept within the years 0 to 9999.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use deploy_core::cancel::Cancel;
 use deploy_core::evidence::Evidence;
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::port::{Layout, Sources};
+use deploy_core::port::{Layout, LeftOut, Sources};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Source};
 
 use crate::commit::Repository;
 use crate::copy::{cancelled, copy, unwritable};
+use crate::left_out::left_out;
 use crate::limits::Limits;
 use crate::locate::{Located, locate};
 use crate::remove::remove;
@@ -57,6 +58,10 @@ impl Sources for Directories {
         reading.await.unwrap_or_else(|_| {
             Err(vec![Reason::new(ReasonCode::SourceUnreadable, "reading the source ended unexpectedly")])
         })
+    }
+
+    fn left_out(&self, checkout: &Path, directory: &Path) -> LeftOut {
+        left_out(checkout, directory)
     }
 
     async fn checkout(

@@ -22,6 +22,7 @@ mod copy;
 mod directories;
 mod entries;
 mod ignores;
+mod left_out;
 mod limits;
 mod listing;
 mod locate;

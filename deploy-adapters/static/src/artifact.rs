@@ -34,7 +34,8 @@ pub(crate) async fn store(
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<Output, Failure> {
-    let site = site(paths, sources, cx).await?;
+    let (base, site) = site(paths, sources, cx).await?;
+    let left_out = sources.left_out(&base, &site);
     let reuse = cx.live_before.iter().map(|live| edge_digest(&live.digest)).collect::<Result<Vec<_>, _>>()?;
     let (releases, key) = (paths.releases.clone(), cx.deployment.to_string());
     let cancelled = Arc::new(AtomicBool::new(false));
@@ -42,6 +43,7 @@ pub(crate) async fn store(
     let mut publishing = tokio::task::spawn_blocking(move || {
         let request = PublishRequest {
             reuse_from: &reuse,
+            leave_out: Some(&*left_out),
             cancel: Some(&flag),
             ..PublishRequest::new(&site, &releases, &key)
         };
@@ -62,8 +64,9 @@ pub(crate) async fn store(
     Ok(output)
 }
 
-/// The directory to publish: in the build's copy if there was a build, else in the source itself.
-async fn site(paths: &Paths, sources: &dyn Sources, cx: &StepContext) -> Result<PathBuf, Failure> {
+/// The base directory and the one to publish: in the build's copy if there was a build, else in the
+/// source itself.
+async fn site(paths: &Paths, sources: &dyn Sources, cx: &StepContext) -> Result<(PathBuf, PathBuf), Failure> {
     let outline = cx.plan.outline();
     let built = paths.built(cx.deployment);
     let base = match std::fs::read_to_string(&built) {
@@ -75,13 +78,14 @@ async fn site(paths: &Paths, sources: &dyn Sources, cx: &StepContext) -> Result<
     };
     let directory =
         outline.artifact.as_ref().and_then(|artifact| artifact.publish_directory.as_deref()).unwrap_or(".");
-    below(&base, directory).map_err(|why| {
+    let site = below(&base, directory).map_err(|why| {
         Failure::new(
             FailureCode::PublishDirectoryMissing,
             format!("the publish directory can't be used: {why}"),
         )
         .because("runtime.publish_directory", directory)
-    })
+    })?;
+    Ok((base.canonicalize().unwrap_or(base), site))
 }
 
 fn output_of(published: &Published) -> Result<Output, Failure> {

@@ -1,5 +1,6 @@
 //! Building: the user's commands, each whole and alone, in a copy of the source.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -126,9 +127,7 @@ fn failed(command: &PlannedCommand, status: ExitStatus, log: &StepLog) -> Failur
 }
 
 pub(crate) fn disk(error: &std::io::Error, what: &str) -> Failure {
-    let code = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => FailureCode::DiskFull,
-        _ => FailureCode::Internal,
-    };
+    let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let code = if full { FailureCode::DiskFull } else { FailureCode::Internal };
     Failure::new(code, format!("could not {what}: {error}"))
 }

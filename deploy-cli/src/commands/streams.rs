@@ -53,10 +53,11 @@ async fn print(cx: &Context, path: &str, line_of: fn(&Value) -> String) -> Resul
 }
 
 fn text(envelope: &Value, field: &str) -> String {
-    match &envelope[field] {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+    let value = &envelope[field];
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None if value.is_null() => String::new(),
+        None => value.to_string(),
     }
 }
 

@@ -13,13 +13,14 @@ use crate::output::{is_live, tell};
 pub(crate) struct Progress {
     live: bool,
     open_line: bool,
+    waiting: bool,
     status: Option<StatusName>,
     steps: BTreeMap<StepId, (StepStatusName, bool, u32)>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { live: is_live(), open_line: false, status: None, steps: BTreeMap::new() }
+        Self { live: is_live(), open_line: false, waiting: false, status: None, steps: BTreeMap::new() }
     }
 
     /// Shows what changed since the last time.
@@ -30,8 +31,9 @@ impl Progress {
         if self.status != Some(status.status) && status.status == StatusName::RollingBack {
             self.line(status, "! rolling back");
         }
-        if self.status != Some(status.status) && status.status == StatusName::Queued {
-            self.line(status, "○ queued: another run holds the resource, or this one is about to start");
+        if self.status == Some(StatusName::Queued) && status.status == StatusName::Queued && !self.waiting {
+            self.waiting = true;
+            self.line(status, "○ queued: another run holds the resource");
         }
         self.status = Some(status.status);
         for step in &status.steps {

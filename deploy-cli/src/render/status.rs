@@ -57,10 +57,21 @@ fn failure(text: &mut String, status: &Status) {
     let _ = writeln!(text, "  phase   {}{step}", failure.phase);
     let _ = writeln!(text, "  cause   {} [{}]", clean(&failure.message), failure.code.code());
     for fact in &failure.evidence {
-        let _ = writeln!(text, "          {}: {}", clean(&fact.file), clean(&fact.fact));
+        let _ = writeln!(text, "          {}: {}", clean(&fact.file), clean(&head(&fact.fact)));
     }
     for line in &failure.tail {
         let _ = writeln!(text, "        | {}", clean(line));
+    }
+}
+
+/// The beginning of a long fact, on one line; the whole of it is in the JSON.
+fn head(fact: &str) -> String {
+    /// What fits a terminal's few lines.
+    const SHOWN: usize = 300;
+    let line = fact.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line,
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn deployments(deployments: &[Status]) -> String {
             seconds(status.updated_at.since(status.created_at).as_millis()),
         ]
     };
-    columns(std::iter::once(head).chain(deployments.iter().map(row)).collect())
+    columns(&std::iter::once(head).chain(deployments.iter().map(row)).collect::<Vec<_>>())
 }
 
 const fn trigger(trigger: &Trigger) -> &'static str {
@@ -59,11 +59,11 @@ pub(crate) fn releases(releases: &[ReleaseRecord]) -> String {
             release.deployment.to_string(),
         ]
     };
-    columns(std::iter::once(head).chain(releases.iter().map(row)).collect())
+    columns(&std::iter::once(head).chain(releases.iter().map(row)).collect::<Vec<_>>())
 }
 
 /// Pads every column to its widest cell.
-fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let line = |row: &[String; N]| {

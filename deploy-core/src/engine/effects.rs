@@ -114,8 +114,14 @@ async fn claim(inner: &Inner, deployment: &Deployment, cancel: &Cancel) -> Answe
             () = cancel.cancelled() => return Answer::Nothing,
         }
     };
-    let releases = inner.store.releases(resource).await.unwrap_or_default();
-    Answer::Report(Report::Claimed { live: live_of(&releases) }, Some(fence))
+    match inner.store.releases(resource).await {
+        Ok(releases) => Answer::Report(Report::Claimed { live: live_of(&releases) }, Some(fence)),
+        // The resource stays ours: the next attempt gets it at once, under a new fence.
+        Err(error) => {
+            let failure = Failure::new(FailureCode::TargetUnavailable, error.to_string());
+            Answer::Report(Report::PreparationFailed { failure }, None)
+        }
+    }
 }
 
 async fn draft(inner: &Inner, deployment: &Deployment) -> Report {
@@ -210,7 +216,7 @@ impl Inner {
         if let Source::Release { version } = spec.source {
             match usable(&releases, version) {
                 Ok(release) => survey.release = Some(Arc::new(release.clone())),
-                Err(reason) => survey.reasons.push(reason),
+                Err(reason) => survey.reasons.push(*reason),
             }
         }
         if let Some(executor) = self.previewer.executor(spec.target.as_str()) {
@@ -266,32 +272,23 @@ impl Inner {
 }
 
 /// The release a rollback goes back to, or why it can't.
-fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord, Reason> {
-    let usable: Vec<String> = releases
-        .iter()
-        .filter(|release| release.state == ReleaseState::Previous)
-        .map(|release| release.version.to_string())
-        .collect();
-    let others = || if usable.is_empty() { "none".to_owned() } else { usable.join(", ") };
+fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord, Box<Reason>> {
     let named = releases.iter().filter(|release| release.version == version);
-    let Some(release) = named.min_by_key(|release| release.state == ReleaseState::Failed) else {
-        let message = format!("there is no release {version}");
-        return Err(Reason::new(ReasonCode::ReleaseNotFound, message)
-            .because("releases", format!("usable: {}", others())));
+    // A failed release may have had the number before the one that got it in the end.
+    let named = named.min_by_key(|release| release.state == ReleaseState::Failed);
+    let (code, message) = match named.map(|release| (release, release.state)) {
+        Some((release, ReleaseState::Previous)) => return Ok(release),
+        Some((_, ReleaseState::Live)) => {
+            (ReasonCode::ReleaseAlreadyLive, format!("{version} is live already"))
+        }
+        Some((_, ReleaseState::Failed)) => {
+            (ReasonCode::ReleaseNotUsable, format!("{version} never passed verification"))
+        }
+        Some((_, ReleaseState::Pruned)) => (ReasonCode::ReleaseNotUsable, format!("{version} was pruned")),
+        None => (ReasonCode::ReleaseNotFound, format!("there is no release {version}")),
     };
-    match release.state {
-        ReleaseState::Previous => Ok(release),
-        ReleaseState::Live => {
-            Err(Reason::new(ReasonCode::ReleaseAlreadyLive, format!("{version} is live already")))
-        }
-        ReleaseState::Failed | ReleaseState::Pruned => {
-            let word = if release.state == ReleaseState::Failed {
-                "never passed verification"
-            } else {
-                "was pruned"
-            };
-            let reason = Reason::new(ReasonCode::ReleaseNotUsable, format!("{version} {word}"));
-            Err(reason.because("releases", format!("usable: {}", others())))
-        }
-    }
+    let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);
+    let usable: Vec<String> = usable.map(|release| release.version.to_string()).collect();
+    let usable = if usable.is_empty() { "none".to_owned() } else { usable.join(", ") };
+    Err(Box::new(Reason::new(code, message).because("releases", format!("usable: {usable}"))))
 }

@@ -87,6 +87,12 @@ impl Inner {
         // A panic elsewhere can't leave the map half changed: it is only inserted into and removed from.
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Leaves a deployment alone whose record can't be used.
+    pub(super) fn quarantine(&self, id: DeploymentId, why: String) {
+        tracing::error!(deployment = %id, why, "quarantined");
+        self.quarantined.lock().unwrap_or_else(PoisonError::into_inner).push(Quarantined { id, why });
+    }
 }
 
 impl Engine {

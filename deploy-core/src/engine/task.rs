@@ -34,6 +34,8 @@ enum Quit {
     FencedOut,
     /// The engine shuts down.
     Closing,
+    /// The store will never take what was decided.
+    Unwritable(StoreError),
 }
 
 pub(super) struct Task {
@@ -193,14 +195,12 @@ impl Task {
                     break;
                 }
                 StoreError::Conflict { .. } | StoreError::Fenced { .. } => return Err(Quit::FencedOut),
-                StoreError::Unknown { .. }
-                | StoreError::Busy { .. }
+                StoreError::Busy { .. }
                 | StoreError::KeyReused
                 | StoreError::NotFound
                 | StoreError::Limit { .. }
-                | StoreError::Full
-                | StoreError::Corrupt { .. }
-                | StoreError::Unavailable { .. } => {
+                | StoreError::Corrupt { .. } => return Err(Quit::Unwritable(error)),
+                StoreError::Unknown { .. } | StoreError::Full | StoreError::Unavailable { .. } => {
                     tracing::error!(deployment = %id, %error, "the journal could not be written; trying again");
                 }
             }
@@ -264,9 +264,12 @@ impl Task {
     async fn abandon(&mut self, quit: &Quit) {
         match quit {
             Quit::FencedOut => {
-                tracing::warn!(deployment = %self.driver.deployment().id(), "another owner took over")
+                tracing::warn!(deployment = %self.driver.deployment().id(), "another owner took over");
             }
             Quit::Closing => {}
+            Quit::Unwritable(error) => {
+                self.inner.quarantine(self.driver.deployment().id(), error.to_string());
+            }
         }
         self.cancels.values().for_each(Cancel::cancel);
         while self.work.join_next().await.is_some() {}

@@ -84,9 +84,7 @@ impl Blocked {
         if let Some(ended) = Ended::before_a_run(event, phase) {
             return Ok(Phase::Ended(ended));
         }
-        match event {
-            Event::Rechecked { .. } => Ok(Phase::Queued(self.rechecked())),
-            _ => Err(Impossible),
-        }
+        let Event::Rechecked { .. } = event else { return Err(Impossible) };
+        Ok(Phase::Queued(self.rechecked()))
     }
 }

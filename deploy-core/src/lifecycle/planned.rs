@@ -77,9 +77,7 @@ impl Planned {
         if let Some(ended) = Ended::before_a_run(event, PhaseName::Plan) {
             return Ok(Phase::Ended(ended));
         }
-        match event {
-            Event::Approved { .. } => Ok(Phase::Executing(self.approved(f))),
-            _ => Err(Impossible),
-        }
+        let Event::Approved { .. } = event else { return Err(Impossible) };
+        Ok(Phase::Executing(self.approved(f)))
     }
 }

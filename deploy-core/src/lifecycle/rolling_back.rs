@@ -105,11 +105,11 @@ impl RollingBack {
         }
     }
 
-    pub(super) fn evolve(self, event: &Event, f: &Folding) -> Result<Phase, Impossible> {
+    pub(super) fn evolve(self, event: &Event, _: &Folding) -> Result<Phase, Impossible> {
         if let Some(outcome) = Ended::outcome_of(event) {
             return Ok(Phase::Ended(Ended::after_a_rollback(outcome, self.run, self.behind_the_switch)));
         }
-        let run = self.run.evolve_undo(event, f)?;
+        let run = self.run.evolve_undo(event)?;
         Ok(Phase::RollingBack(Self { run, ..self }))
     }
 }

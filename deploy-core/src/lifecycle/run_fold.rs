@@ -21,7 +21,7 @@ impl Run {
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other event is not a step's")]
         match event {
             Event::StepStarted { step, attempt, deadline } => {
-                self.record(step)?.start(*attempt, *deadline, f)
+                self.record(step)?.start(*attempt, *deadline, f);
             }
             Event::StepCompleted { step, output } => {
                 let output = Arc::new(output.clone());
@@ -47,7 +47,7 @@ impl Run {
     }
 
     /// Folds an undo's event.
-    pub(super) fn evolve_undo(mut self, event: &Event, f: &Folding) -> Result<Self, Impossible> {
+    pub(super) fn evolve_undo(mut self, event: &Event) -> Result<Self, Impossible> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other event is not an undo's")]
         match event {
             Event::UndoStarted { step, attempt, deadline } => {
@@ -64,7 +64,6 @@ impl Run {
             }
             _ => return Err(Impossible),
         }
-        let _ = f;
         Ok(self)
     }
 
@@ -73,7 +72,7 @@ impl Run {
         for (step, record) in self.plan.steps().iter().zip(&mut self.records) {
             match record.state {
                 StepState::Running { .. } if step.action == StepKind::Check => {
-                    record.state = StepState::Pending
+                    record.state = StepState::Pending;
                 }
                 StepState::Running { .. } => {
                     record.state = StepState::InDoubt { doubt: Doubt::Interrupted, until: None };

@@ -26,6 +26,9 @@ use crate::manifest::Manifest;
 use copy::Copier;
 use stage::Staging;
 
+/// Says of a path below the source, and whether it is a directory, that it is not published.
+pub type LeaveOut<'a> = &'a (dyn Fn(&str, bool) -> bool + Sync);
+
 /// What to publish, and from where to where.
 #[derive(Clone, Copy)]
 pub struct PublishRequest<'a> {
@@ -39,6 +42,8 @@ pub struct PublishRequest<'a> {
     /// Earlier releases whose identical files are hard-linked instead of copied. One that is missing or unreadable
     /// is skipped: reuse only saves work.
     pub reuse_from: &'a [Digest],
+    /// What is not published. What lies in a directory that is left out is not looked at.
+    pub leave_out: Option<LeaveOut<'a>>,
     /// Bounds on the source.
     pub limits: PublishLimits,
     /// Set by the caller to stop soon with [`PublishError::Cancelled`].
@@ -55,6 +60,7 @@ impl<'a> PublishRequest<'a> {
             releases,
             key,
             reuse_from: &[],
+            leave_out: None,
             limits: PublishLimits::default(),
             cancel: None,
             progress: None,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
 
-use super::{PublishError, PublishLimits, PublishRequest};
+use super::{LeaveOut, PublishError, PublishLimits, PublishRequest};
 use crate::beneath;
 use crate::manifest::MAX_PATH_BYTES;
 
@@ -42,6 +42,7 @@ pub(super) fn scan(request: &PublishRequest<'_>) -> Result<Scan, PublishError> {
     let mut walk = Walk {
         root: &root,
         root_path: &root_path,
+        leave_out: request.leave_out,
         limits: request.limits,
         cancel: request.cancel,
         entries: 0,
@@ -60,6 +61,7 @@ pub(super) fn scan(request: &PublishRequest<'_>) -> Result<Scan, PublishError> {
 struct Walk<'a> {
     root: &'a OwnedFd,
     root_path: &'a Path,
+    leave_out: Option<LeaveOut<'a>>,
     limits: PublishLimits,
     cancel: Option<&'a AtomicBool>,
     /// Everything seen so far, left-out entries included, so that no tree keeps the walk busy for long.
@@ -129,6 +131,9 @@ impl Walk<'_> {
         let limit = self.limits.path_bytes.min(MAX_PATH_BYTES);
         if path.len() > limit {
             return Err(PublishError::PathTooLong { path, limit });
+        }
+        if self.leave_out.is_some_and(|leave_out| leave_out(&path, kind == FileType::Directory)) {
+            return Ok(());
         }
         match kind {
             FileType::RegularFile => self.files.push(SourceFile { path, real }),
