@@ -44,7 +44,7 @@ pub struct Deployment {
     pub(crate) spec: Arc<Spec>,
     pub(crate) seq: Seq,
     pub(crate) fence: Option<Fence>,
-    pub(crate) live: Option<Live>,
+    pub(crate) live: Option<Arc<Live>>,
     pub(crate) gate: Gate,
     pub(crate) request: Option<Request>,
     pub(crate) phase: Phase,
@@ -133,8 +133,8 @@ impl Deployment {
 
     /// What the records said served when it claimed the resource.
     #[must_use]
-    pub const fn live_before(&self) -> Option<&Live> {
-        self.live.as_ref()
+    pub fn live_before(&self) -> Option<&Live> {
+        self.live.as_deref()
     }
 
     /// Whether new work may start.
@@ -376,9 +376,11 @@ impl Deployment {
         match event {
             Event::Claimed { fence, live } => {
                 self.fence = Some(*fence);
-                self.live.clone_from(live);
+                self.live = live.clone().map(Arc::new);
             }
-            Event::Planned { live, .. } | Event::Blocked { live, .. } => self.live.clone_from(live),
+            Event::Planned { live, .. } | Event::Blocked { live, .. } => {
+                self.live = live.clone().map(Arc::new)
+            }
             _ => {}
         }
         let folding = Folding { fence: self.fence, live: self.live.clone(), at };

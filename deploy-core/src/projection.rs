@@ -133,7 +133,7 @@ impl Deployment {
     fn live_now(&self) -> Option<LiveNow> {
         let live = match self.phase.run() {
             Some(run) => run.live_now().ok().flatten(),
-            None => self.live.clone(),
+            None => self.live_before().cloned(),
         };
         live.map(|live| LiveNow { release: live.release, url: live.url })
     }

@@ -48,6 +48,22 @@ pub struct Spec {
     pub approval: Approval,
 }
 
+impl Spec {
+    /// A directory, deployed as it is found, as soon as its plan is ready.
+    #[must_use]
+    pub fn directory(resource: ResourceKey, target: Name, path: impl Into<String>, actor: Actor) -> Self {
+        Self {
+            resource,
+            target,
+            source: Source::Directory { path: path.into() },
+            profile: Profile::default(),
+            trigger: Trigger::Create,
+            actor,
+            approval: Approval::Automatic,
+        }
+    }
+}
+
 /// Why a deployment exists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]

@@ -1,6 +1,8 @@
 //! The pure part stays pure: no runtime, no clock, no randomness, no environment, no files, no
 //! processes outside `engine/`, and nothing heavy in the dependencies without features.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, not the pure part")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

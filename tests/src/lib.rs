@@ -1,1 +1,30 @@
 //! What crosses crates: crash tests, traffic under switches, black-box runs.
+//!
+//! The suites in `tests/` run the real `deploy` binary: a control plane, an edge and command lines as
+//! processes of their own, against a state directory of their own. This library holds what they share.
+//!
+//! | you want | take |
+//! |---|---|
+//! | the binary, built once with crash points | [`binary::deploy`] |
+//! | a state directory with its processes, gone when the test ends | [`Installation`] |
+//! | a site to deploy | [`Site`] |
+//! | one request over a plain socket | [`Connection`] |
+//! | requests all the time, and what became of them | [`Load`] |
+//! | to wait for something, but not for ever | [`wait::until`] |
+//! | to look at processes and end them | [`processes`] |
+//!
+//! `DEPLOY_TEST_BIN_DIR` names a directory with a `deploy` that was built with the feature
+//! `crash-points`; without it, it is built into `<target>/crash-points`.
+
+pub mod binary;
+mod connection;
+mod installation;
+mod load;
+pub mod processes;
+mod site;
+pub mod wait;
+
+pub use connection::{Answer, Connection};
+pub use installation::{Installation, Ran, Running, Started};
+pub use load::{Load, Manner, Visit};
+pub use site::{Page, Site};

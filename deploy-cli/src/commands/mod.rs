@@ -68,7 +68,11 @@ pub(crate) fn serving(future: impl Future<Output = Result<Exit, Failed>>) -> Res
         .max_blocking_threads(16)
         .enable_all()
         .build();
-    runtime.map_err(|error| Failed::internal("start", error))?.block_on(future)
+    let runtime = runtime.map_err(|error| Failed::internal("start", error))?;
+    let ended = runtime.block_on(future);
+    // Work that does not hear of the end must not hold it up: the journal knows all that matters.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    ended
 }
 
 /// Sends diagnostics to stderr: warnings of our own code unless `DEPLOY_LOG` says otherwise.

@@ -197,9 +197,10 @@ fn spawn_edge(state: &State, listen: Option<std::net::SocketAddr>) -> Result<std
     )
 }
 
-/// Waits for a child's end, so that it does not stay as a zombie.
+/// Waits for a child's end, so that it does not stay as a zombie. The thread ends with this process,
+/// which the child outlives on purpose.
 fn reap(mut child: std::process::Child) {
-    tokio::task::spawn_blocking(move || child.wait());
+    std::thread::spawn(move || child.wait());
 }
 
 /// Starts the edge again whenever it is gone: traffic depends on it.

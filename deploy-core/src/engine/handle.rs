@@ -280,6 +280,18 @@ impl Engine {
         self.status(id).await
     }
 
+    /// The status once the deployment has ended, or waits for a person.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub async fn rested(&self, id: DeploymentId) -> Result<Status, EngineError> {
+        let mut status = self.status(id).await?;
+        while status.status.is_moving() {
+            status = self.changed(id, status.sequence, Duration::from_secs(60)).await?;
+        }
+        Ok(status)
+    }
+
     /// Deployments, newest first.
     ///
     /// # Errors

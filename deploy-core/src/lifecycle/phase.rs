@@ -1,5 +1,7 @@
 //! The phase enum and the dispatch over it: each arm hands over to that phase's own file.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
@@ -109,7 +111,7 @@ pub(crate) struct Conditions<'a> {
 /// What a phase may know when it folds an event.
 pub(crate) struct Folding {
     pub(crate) fence: Option<Fence>,
-    pub(crate) live: Option<Live>,
+    pub(crate) live: Option<Arc<Live>>,
     pub(crate) at: Timestamp,
 }
 

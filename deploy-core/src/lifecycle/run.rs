@@ -14,13 +14,18 @@ use crate::time::{Span, Timestamp};
 pub struct Run {
     pub(super) plan: Arc<Plan>,
     pub(super) version: Version,
-    pub(super) live_before: Option<Live>,
+    pub(super) live_before: Option<Arc<Live>>,
     pub(super) started_at: Timestamp,
     pub(super) records: Vec<StepRecord>,
 }
 
 impl Run {
-    pub(super) fn new(plan: Arc<Plan>, version: Version, live_before: Option<Live>, at: Timestamp) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        version: Version,
+        live_before: Option<Arc<Live>>,
+        at: Timestamp,
+    ) -> Self {
         let records = vec![StepRecord::NEW; plan.steps().len()];
         Self { plan, version, live_before, started_at: at, records }
     }
@@ -39,8 +44,8 @@ impl Run {
 
     /// What served when the plan was drafted.
     #[must_use]
-    pub const fn live_before(&self) -> Option<&Live> {
-        self.live_before.as_ref()
+    pub fn live_before(&self) -> Option<&Live> {
+        self.live_before.as_deref()
     }
 
     /// Each step with where it is, in order.
@@ -96,9 +101,9 @@ impl Run {
     /// # Errors
     /// [`LiveUnknown`] while the switch, or taking it back, has no known outcome.
     pub fn live_now(&self) -> Result<Option<Live>, LiveUnknown> {
-        let Some((_, record)) = self.switch() else { return Ok(self.live_before.clone()) };
+        let Some((_, record)) = self.switch() else { return Ok(self.live_before().cloned()) };
         match (&record.state, &record.undo) {
-            (_, UndoState::Undone) => Ok(self.live_before.clone()),
+            (_, UndoState::Undone) => Ok(self.live_before().cloned()),
             (_, UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Failed { .. }) => {
                 Err(LiveUnknown)
             }
@@ -113,7 +118,7 @@ impl Run {
                 | StepState::Failed { .. }
                 | StepState::Skipped,
                 UndoState::None,
-            ) => Ok(self.live_before.clone()),
+            ) => Ok(self.live_before().cloned()),
         }
     }
 

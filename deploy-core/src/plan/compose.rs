@@ -381,7 +381,7 @@ fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -
     }
     let policy = HealthPolicy {
         path,
-        interval: wanted.interval.unwrap_or(Span::from_millis(20)),
+        interval: wanted.interval.unwrap_or(Span::from_millis(10)),
         timeout: wanted.timeout.unwrap_or(Span::from_secs(5)),
         healthy_after: wanted.healthy_after.unwrap_or(2),
         deadline: wanted.deadline.unwrap_or(Span::from_secs(10)),

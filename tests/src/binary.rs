@@ -1,0 +1,48 @@
+//! The `deploy` binary under test.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The binary, with crash points. Built at most once per test process.
+///
+/// # Panics
+/// If there is none and it can't be built.
+pub fn deploy() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os("DEPLOY_TEST_BIN_DIR") {
+        Some(directory) => {
+            let binary = PathBuf::from(directory).join("deploy");
+            assert!(binary.is_file(), "DEPLOY_TEST_BIN_DIR holds no deploy: {}", binary.display());
+            binary
+        }
+        None => build(),
+    })
+}
+
+fn build() -> PathBuf {
+    let target = target_directory().join("crash-points");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let built = command(Path::new(&cargo))
+        .args(["build", "--package", "deploy-cli", "--features", "crash-points", "--target-dir"])
+        .arg(&target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo runs the tests, so it can be started");
+    assert!(built.success(), "deploy could not be built with crash points");
+    target.join("debug/deploy")
+}
+
+/// This test is `<target>/<profile>/deps/<name>`.
+fn target_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a path");
+    let target = test.ancestors().nth(3).expect("cargo puts tests three directories below the target");
+    target.to_owned()
+}
+
+/// A command for a program whose arguments are data.
+#[expect(clippy::disallowed_methods, reason = "the named place of this crate: the program under test")]
+pub(crate) fn command(program: &Path) -> Command {
+    Command::new(program)
+}
