@@ -379,7 +379,7 @@ impl Deployment {
                 self.live = live.clone().map(Arc::new);
             }
             Event::Planned { live, .. } | Event::Blocked { live, .. } => {
-                self.live = live.clone().map(Arc::new)
+                self.live = live.clone().map(Arc::new);
             }
             _ => {}
         }

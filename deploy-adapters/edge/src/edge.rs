@@ -22,7 +22,7 @@ const RESERVED_FILES: u64 = 128;
 pub struct Config {
     /// The edge's own directory: lock, control socket, route table, recorded address. Closed to other users.
     pub dir: PathBuf,
-    /// The directory that holds the releases, see [`crate::publish`].
+    /// The directory that holds the releases, see [`mod@crate::publish`].
     pub releases: PathBuf,
     /// The public address.
     pub listen: Listen,

@@ -3,6 +3,26 @@
 //! Legal moves are consuming methods that exist only on the right phase and are private to this
 //! module, so an impossible transition does not compile; storage, replay and front ends see the
 //! plain enum [`Phase`].
+//!
+//! A blocked plan can't be approved:
+//! ```compile_fail,E0599
+//! fn approve(blocked: &deploy_core::lifecycle::Blocked) -> deploy_core::command::Command {
+//!     blocked.approve()
+//! }
+//! ```
+//! Nobody starts executing without a plan that was approved:
+//! ```compile_fail,E0451
+//! fn execute(run: deploy_core::lifecycle::Run) -> deploy_core::lifecycle::Executing {
+//!     deploy_core::lifecycle::Executing { run }
+//! }
+//! ```
+//! And a plan with a reason against it is not a plan:
+//! ```compile_fail,E0451
+//! fn ignore(blocked: &deploy_core::plan::BlockedPlan) -> deploy_core::plan::Plan {
+//!     let (fingerprint, outline) = (blocked.fingerprint().clone(), blocked.outline().clone());
+//!     deploy_core::plan::Plan { fingerprint, outline }
+//! }
+//! ```
 
 mod blocked;
 mod detecting;
