@@ -85,15 +85,25 @@ impl State {
             .truncate(false)
             .open(self.lock_file())
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Ok(Err(self.owner())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        if !Self::taken(&file).map_err(failed)? {
+            return Ok(Err(self.owner()));
         }
         let owner = Owner { pid: std::process::id() };
         let text = serde_json::to_vec(&owner).expect("every key is a string");
         file.set_len(0).and_then(|()| file.write_all(&text)).map_err(failed)?;
         Ok(Ok(Lock { _file: file }))
+    }
+
+    /// Tries for a moment: a command that only asks who the owner is holds a shared lock meanwhile.
+    fn taken(file: &File) -> std::io::Result<bool> {
+        for _ in 0..10 {
+            match file.try_lock() {
+                Ok(()) => return Ok(true),
+                Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                Err(std::fs::TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Who holds the lock now; nobody if it is free.

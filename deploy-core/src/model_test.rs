@@ -318,6 +318,7 @@ fn laws_of_a_state(state: &Deployment) {
     inv_05_before_the_switch_production_is_untouched(state, &status);
     inv_07_succeeded_means_all_done_and_live(state, &status);
     inv_10_something_moves_or_somebody_is_told(state, &status);
+    inv_10_a_due_timer_does_something(state);
     inv_11_one_step_at_a_time(state);
     inv_21_stale_fence_is_refused(state);
 }
@@ -365,6 +366,18 @@ fn inv_10_something_moves_or_somebody_is_told(state: &Deployment, status: &Statu
     if !state.is_ended() && state.effects().is_empty() && state.deadline().is_none() {
         assert!(status.recovery.is_some(), "stuck, and nobody is told: {:?}", state.phase());
         assert!(state.is_held(), "stuck without being held: {:?}", state.phase());
+    }
+}
+
+/// A timer that is due and does nothing would be due again at once, for ever.
+fn inv_10_a_due_timer_does_something(state: &Deployment) {
+    if let Some(deadline) = state.deadline() {
+        let events = state.decide(&Input::Tick { at: deadline });
+        assert!(
+            events.is_ok_and(|events| !events.is_empty()),
+            "a due timer did nothing in {:?}",
+            state.phase()
+        );
     }
 }
 

@@ -1,19 +1,17 @@
 //! `rollback`: back to a kept release.
 
 use deploy_core::port::WhenBusy;
-use deploy_http::{RollbackRequest, Submission};
+use deploy_http::RollbackRequest;
 
 use super::{Context, up, watch};
 use crate::args::RollbackArgs;
-use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
 
 pub(crate) async fn rollback(cx: &Context, args: RollbackArgs) -> Result<Exit, Failed> {
-    ensure_control_plane(&cx.state, &cx.client).await?;
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = RollbackRequest { to: args.to, when_busy };
     let path = format!("/api/resources/{}/rollback", args.resource);
-    let submission: Submission = cx.client.post(&path, &request, None).await?;
+    let submission = up::submit(cx, &path, &request).await?;
     if args.detach {
         return Ok(up::detached(cx, &submission));
     }

@@ -1,6 +1,7 @@
 //! `up`: plan, submit, follow. stdout is exactly the URL.
 
-use deploy_core::port::{Sources, WhenBusy};
+use deploy_core::engine::SystemIds;
+use deploy_core::port::{Ids, Sources, WhenBusy};
 use deploy_core::spec::Source;
 use deploy_http::{DeployRequest, Submission};
 use serde_json::json;
@@ -17,14 +18,27 @@ pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
         return dry_run(cx, &args).await;
     }
     let plan = plan_request(&args.source)?;
-    ensure_control_plane(&cx.state, &cx.client).await?;
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
-    let submission: Submission = cx.client.post("/api/deployments", &request, None).await?;
+    let submission = submit(cx, "/api/deployments", &request).await?;
     if args.detach {
         return Ok(detached(cx, &submission));
     }
     watch::watch(cx, submission.id, args.wait_timeout).await
+}
+
+/// Submits once, whatever happens to the answer: if the control plane breaks off, the same request is
+/// made again under the same key, so it is either recorded now or was already.
+pub(crate) async fn submit(cx: &Context, path: &str, request: &impl serde::Serialize) -> Result<Submission, Failed> {
+    ensure_control_plane(&cx.state, &cx.client).await?;
+    let key = SystemIds.deployment().to_string();
+    match cx.client.post(path, request, Some(&key)).await {
+        Err(failed) if failed.code == "control_plane_gone" => {
+            ensure_control_plane(&cx.state, &cx.client).await?;
+            cx.client.post(path, request, Some(&key)).await
+        }
+        answered => answered,
+    }
 }
 
 pub(crate) fn detached(cx: &Context, submission: &Submission) -> Exit {

@@ -276,8 +276,14 @@ impl Engine {
         if let Some(mut seen) = seen {
             // An error means that the task has ended, which is a change too.
             let _ = tokio::time::timeout(wait, seen.wait_for(|seq| *seq > after)).await;
+            return self.status(id).await;
         }
-        self.status(id).await
+        let status = self.status(id).await?;
+        if !status.status.is_ended() {
+            // Nobody drives it: asking again at once would get the same answer.
+            tokio::time::sleep(wait.min(Duration::from_secs(1))).await;
+        }
+        Ok(status)
     }
 
     /// The status once the deployment has ended, or waits for a person.

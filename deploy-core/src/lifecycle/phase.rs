@@ -247,7 +247,7 @@ impl Phase {
             Self::Detecting(detecting) => detecting.attempt().until(),
             Self::Planning(planning) => planning.attempt().until(),
             Self::Blocked(blocked) => Some(blocked.expires_at()),
-            Self::Planned(planned) => Some(planned.expires_at()),
+            Self::Planned(planned) => (!held).then(|| planned.expires_at()),
             Self::Executing(executing) => executing.run().deadline(held),
             Self::Verifying(verifying) => verifying.run().deadline(held),
             Self::RollingBack(rolling_back) => rolling_back.run().undo_deadline(held),

@@ -259,20 +259,38 @@ impl Run {
         self.steps().filter_map(work).collect()
     }
 
-    /// When a run wants a tick.
+    /// When a run wants a tick. While a step runs or is being read back only its own time counts:
+    /// nothing else can start before it has ended.
     pub(super) fn deadline(&self, held: bool) -> Option<Timestamp> {
-        let steps = self.records.iter().filter_map(|record| match record.state {
-            StepState::Running { deadline } => Some(deadline),
-            StepState::InDoubt { until, .. } => until,
-            StepState::Waiting { until } if !held => Some(until),
-            StepState::Waiting { .. }
-            | StepState::Pending
+        let active = self.records.iter().find_map(|record| match record.state {
+            StepState::Running { deadline } => Some(Some(deadline)),
+            StepState::InDoubt { until, .. } => Some(until),
+            StepState::Pending
+            | StepState::Waiting { .. }
             | StepState::Unknown { .. }
             | StepState::Done { .. }
             | StepState::Failed { .. }
             | StepState::Skipped => None,
         });
-        steps.chain((!held).then(|| self.ends_at())).min()
+        match active {
+            Some(own) => own,
+            None if held => None,
+            None => self.next_start().into_iter().chain([self.ends_at()]).min(),
+        }
+    }
+
+    /// When the step that is next may start, if it waits.
+    fn next_start(&self) -> Option<Timestamp> {
+        self.records.iter().find_map(|record| match record.state {
+            StepState::Waiting { until } => Some(until),
+            StepState::Pending
+            | StepState::Running { .. }
+            | StepState::InDoubt { .. }
+            | StepState::Unknown { .. }
+            | StepState::Done { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped => None,
+        })
     }
 }
 
