@@ -9,7 +9,7 @@ use deploy_edge::{EdgeClient, control_socket};
 use deploy_http::{Api, Listening, Serving, serve_tcp, serve_unix};
 use deploy_source::Directories;
 use deploy_store_sqlite::SqliteStore;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,6 +25,8 @@ use crate::wiring::static_executor;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the edge may take until it answers.
 const EDGE_START: Duration = Duration::from_secs(15);
+/// How long the edge may take to end: its drain limit and a little more.
+const EDGE_DRAIN: Duration = Duration::from_secs(60);
 /// How often the edge is looked after.
 const EDGE_WATCH: Duration = Duration::from_secs(1);
 
@@ -227,17 +229,20 @@ async fn stop(state: &State, keep_edge: bool) -> Result<Exit, Failed> {
     } else {
         tell("no control plane is running");
     }
-    let edge = EdgeClient::new(control_socket(&state.edge()));
-    if keep_edge || edge.status().await.is_err() {
-        return Ok(Exit::Done);
+    if !keep_edge {
+        stop_edge(&EdgeClient::new(control_socket(&state.edge()))).await?;
     }
-    edge.stop().await.map_err(|error| Failed::internal("stop the edge", error))?;
-    let started = Instant::now();
-    while edge.status().await.is_ok() && started.elapsed() < GRACE * 4 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tell("the edge has ended");
     Ok(Exit::Done)
+}
+
+/// Asks the edge to end, and waits until its open responses have ended too.
+async fn stop_edge(edge: &EdgeClient) -> Result<(), Failed> {
+    let Ok(running) = edge.status().await else { return Ok(()) };
+    edge.stop().await.map_err(|error| Failed::internal("stop the edge", error))?;
+    let pid = i32::try_from(running.pid).ok().and_then(Pid::from_raw);
+    wait_until(EDGE_DRAIN, || pid.is_none_or(|pid| test_kill_process(pid).is_err())).await?;
+    tell("the edge has ended");
+    Ok(())
 }
 
 fn end_process(pid: u32) -> Result<(), Failed> {
