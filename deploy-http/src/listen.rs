@@ -61,7 +61,7 @@ impl Listening {
 /// Serves the whole API on a unix socket.
 pub fn serve_unix(api: Api, listener: UnixListener) -> Serving {
     let router = router(api.clone(), Access::Deploy);
-    Serving { task: tokio::spawn(accept_unix(api, router, listener)) }
+    Serving { task: tokio::spawn(accept(api, router, listener)) }
 }
 
 /// Serves the questions of the API on a loopback port. Returns the bound address.
@@ -72,35 +72,47 @@ pub async fn serve_tcp(api: Api, listening: Listening) -> io::Result<(SocketAddr
     let listener = TcpListener::bind(listening.0).await?;
     let address = listener.local_addr()?;
     let router = router(api.clone(), Access::Read);
-    Ok((address, Serving { task: tokio::spawn(accept_tcp(api, router, listener)) }))
+    Ok((address, Serving { task: tokio::spawn(accept(api, router, listener)) }))
 }
 
-async fn accept_unix(api: Api, router: Router, listener: UnixListener) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = api.closing.cancelled() => break,
-        };
-        match stream {
-            Ok((stream, _)) => spawn_connection(&api, stream, router.clone(), true, permit),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
+/// What the two kinds of listeners have in common.
+trait Accepts: Send + 'static {
+    /// Whether whoever connects here is the user.
+    const IS_UNIX: bool;
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accepts for UnixListener {
+    const IS_UNIX: bool = true;
+    type Stream = tokio::net::UnixStream;
+
+    async fn next(&self) -> io::Result<Self::Stream> {
+        Ok(self.accept().await?.0)
     }
-    drain(&connections).await;
 }
 
-async fn accept_tcp(api: Api, router: Router, listener: TcpListener) {
+impl Accepts for TcpListener {
+    const IS_UNIX: bool = false;
+    type Stream = tokio::net::TcpStream;
+
+    async fn next(&self) -> io::Result<Self::Stream> {
+        Ok(self.accept().await?.0)
+    }
+}
+
+async fn accept<L: Accepts>(api: Api, router: Router, listener: L) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.next() => accepted,
             () = api.closing.cancelled() => break,
         };
-        match stream {
-            Ok((stream, _)) => spawn_connection(&api, stream, router.clone(), false, permit),
+        match accepted {
+            Ok(stream) => spawn_connection(&api, stream, router.clone(), L::IS_UNIX, permit),
+            // Too many open files, most likely: it gets better when connections end.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

@@ -1,5 +1,7 @@
 //! Every example runs, and the README shows the one it says it shows.
 
+#![expect(clippy::disallowed_methods, reason = "a test that runs programs")]
+
 use std::process::Command;
 
 #[test]
