@@ -301,6 +301,8 @@ impl Drop for Installation {
     fn drop(&mut self) {
         // A panic in here while another one is under way would end the process before it is told.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.kill_all()));
+        // Commands that were not waited for, and what builds left behind.
+        processes::working_below(&self.root).into_iter().for_each(processes::kill);
         if std::thread::panicking() && std::env::var_os("DEPLOY_TEST_KEEP").is_some() {
             return;
         }

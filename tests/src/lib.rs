@@ -14,7 +14,8 @@
 //! | to look at processes and end them | [`processes`] |
 //!
 //! `DEPLOY_TEST_BIN_DIR` names a directory with a `deploy` that was built with the feature
-//! `crash-points`; without it, it is built into `<target>/crash-points`.
+//! `crash-points`; without it, it is built into `<target>/crash-points`. With `DEPLOY_TEST_KEEP` the
+//! directory of a test that failed stays.
 
 pub mod binary;
 mod connection;

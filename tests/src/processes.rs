@@ -27,13 +27,24 @@ pub fn kill(pid: u32) {
     }
 }
 
+/// Every process that works in a directory or below, or did before it was removed.
+#[must_use]
+pub fn working_below(directory: &Path) -> Vec<u32> {
+    let below =
+        |pid: u32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
+    all().filter(|&pid| pid != std::process::id() && is_alive(pid) && below(pid)).collect()
+}
+
 /// Every process that carries `name=value` in its environment.
 #[must_use]
 pub fn marked(name: &str, value: &str) -> Vec<u32> {
     let mark = format!("{name}={value}").into_bytes();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| is_alive(pid) && carries(pid, &mark)).collect()
+    all().filter(|&pid| is_alive(pid) && carries(pid, &mark)).collect()
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn carries(pid: u32, mark: &[u8]) -> bool {

@@ -86,10 +86,10 @@ impl Site {
         self
     }
 
-    /// The same site, built by a shell script into `out`; the script ends by copying the page there.
+    /// The same site, built by a shell script into `out`; the script ends by copying its pages there.
     #[must_use]
     pub fn with_build(self, script: &str, more_config: &str) -> Self {
-        self.write("build.sh", format!("{script}\nmkdir -p out && cp index.html out/\n"));
+        self.write("build.sh", format!("{script}\nmkdir -p out && cp index.html out/\nif [ -e download.txt ]; then cp download.txt out/; fi\n"));
         let runtime = "[runtime]\nbuild = \"sh ./build.sh\"\npublish_directory = \"out\"\n";
         self.with_config(&format!("{runtime}{more_config}"))
     }
@@ -101,5 +101,23 @@ impl Site {
     #[must_use]
     pub fn argument(&self) -> &str {
         Path::to_str(&self.path).expect("the tests' directories are plain text")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_known_only_if_it_is_whole_and_of_one_site() {
+        assert_eq!(Page::of(Page(7).text().as_bytes()), Some(Page(7)));
+        assert_eq!(Page::of(&Page(7).text().as_bytes()[..40]), None);
+        let download = Page(7).block().repeat(DOWNLOAD_BYTES / BLOCK_BYTES);
+        assert_eq!(Page::of(&download), Some(Page(7)));
+        let mut mixed = download.clone();
+        let end = mixed.len() - BLOCK_BYTES;
+        mixed[end..].copy_from_slice(&Page(8).block());
+        assert_eq!(Page::of(&mixed), None);
+        assert_eq!(Page::of(&download[BLOCK_BYTES..]), None);
     }
 }

@@ -180,7 +180,6 @@ fn stage_in_the_middle_of_a_build(mut stage: Stage, times: usize) -> usize {
         requests += stage.run("in the middle of the build", &[], |stage| {
             wait::until("the build to begin", HEAL, || marker.exists().then_some(()));
             stage.installation.kill_control_plane();
-            true
         });
     }
     requests
@@ -212,14 +211,12 @@ impl Stage {
         let what = format!("{moments:?}");
         let requests = self.run(&what, moments, |stage| {
             crashed = stage.live_through(&lives);
-            crashed
         });
         Attempt { crashed, requests }
     }
 
-    /// From the saved state to the last check. `live` submitted work through its crashes; `crashed` says
-    /// whether the control plane has to be started again.
-    fn run(&mut self, what: &str, moments: &[usize], live: impl FnOnce(&mut Self) -> bool) -> usize {
+    /// From the saved state to the last check; `live` takes what was submitted through its crashes.
+    fn run(&mut self, what: &str, moments: &[usize], live: impl FnOnce(&mut Self)) -> usize {
         let what = format!("{}, crash at {what}", self.scenario.name);
         self.installation.restore();
         let start = self.installation.start(moments.first().copied());
@@ -229,10 +226,10 @@ impl Stage {
         let saboteur = self.scenario.sabotage.then(|| Saboteur::start(&self.installation));
         let submitted = (self.scenario.submit)(&self.installation);
         let acknowledged = (submitted.code == 0).then(|| id(&submitted.json()));
-        if live(self) {
-            self.installation.kill_control_plane();
-            assert_eq!(self.installation.start(None), Started::Ready, "{what}");
-        }
+        live(self);
+        // Dead or not: from here on there are no more crashes.
+        self.installation.kill_control_plane();
+        assert_eq!(self.installation.start(None), Started::Ready, "{what}");
         let deployment = self.ended(&what, acknowledged.as_deref());
         drop(saboteur);
         self.check(&what, deployment.as_ref());
@@ -344,13 +341,14 @@ impl Stage {
     /// Events are numbered from 1 without a gap, and the status counts the same.
     fn check_events(&self, what: &str, id: &str) {
         let events = self.installation.run(&["events", id, "--json"]).well().stdout;
-        let lines = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines =
+            events.lines().map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"));
         let numbers: Vec<u64> = lines
             .filter(|line| line["kind"] == "event")
-            .map(|event| event["sequence"].as_u64().unwrap())
+            .map(|event| event["sequence"].as_u64().expect("an event has a number"))
             .collect();
         let shown = self.installation.run(&["show", id, "--json"]).well().json();
-        let expected: Vec<u64> = (1..=shown["sequence"].as_u64().unwrap()).collect();
+        let expected: Vec<u64> = (1..=shown["sequence"].as_u64().expect("a status has a number")).collect();
         assert_eq!(numbers, expected, "{what}");
     }
 
@@ -439,12 +437,14 @@ fn has_ended(deployment: &Value) -> bool {
 }
 
 fn new_of(deployments: &Value, known: &BTreeSet<String>) -> Vec<Value> {
-    let all = deployments.as_array().unwrap().iter();
+    let all = deployments.as_array().expect("deployments are listed").iter();
     all.filter(|deployment| !known.contains(&id(deployment))).cloned().collect()
 }
 
 /// The names in a directory; one that is not there has none.
 fn names(directory: &std::path::Path) -> BTreeSet<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return BTreeSet::new() };
-    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| entry.expect("a directory can be read").file_name().to_string_lossy().into_owned())
+        .collect()
 }
