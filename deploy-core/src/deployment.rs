@@ -335,7 +335,9 @@ impl Deployment {
         self.seq = seq;
         self.updated_at = envelope.at;
         let now = self.phase.name();
-        if now != before && !self.is_ended() {
+        // A blocked plan points back at the phase that says no; that is not the phase running again.
+        let resting = matches!(self.phase, Phase::Ended(_) | Phase::Blocked(_));
+        if now != before && !resting && self.marks.last().is_none_or(|(last, _)| *last != now) {
             self.marks.push((now, envelope.at));
         }
         Ok(self)

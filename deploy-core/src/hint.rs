@@ -39,6 +39,18 @@ pub struct Hint {
     pub next: Vec<Remedy>,
 }
 
+/// A text as one word of a command line, quoted if a shell would take it for more.
+#[must_use]
+pub fn word(text: &str) -> String {
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | '@' | '=' | ',' | '+');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// Where to look, from the phase that failed last.
 #[must_use]
 pub const fn direction(phase: PhaseName) -> &'static str {

@@ -3,12 +3,12 @@
 use crate::deployment::{Deployment, Gate};
 use crate::event::{Cause, RollbackCause};
 use crate::failure::{Failure, FailureCode};
-use crate::hint::{Hint, Remedy, direction};
-use crate::id::ReleaseId;
+use crate::hint::{Hint, Remedy, direction, word};
+use crate::id::{ReleaseId, ResourceKey};
 use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState, UndoState};
 use crate::plan::{SourceSummary, Step};
 use crate::port::{ReleaseChange, ReleaseRecord, ReleaseState};
-use crate::spec::Trigger;
+use crate::spec::{Source, Trigger};
 use crate::status::{
     FailureStatus, LiveNow, PhaseTiming, RunStatus, Status, StatusName, StepStatus, StepStatusName,
 };
@@ -205,7 +205,7 @@ impl Deployment {
             return Some(Hint { hint: format!("paused by {}", by.0), next });
         }
         match &self.phase {
-            Phase::Blocked(blocked) => Some(blocked_hint(blocked)),
+            Phase::Blocked(blocked) => Some(blocked_hint(blocked, self.again())),
             Phase::Planned(planned) => {
                 let approve = format!("approve the plan {}", planned.plan().fingerprint());
                 Some(Hint {
@@ -223,10 +223,25 @@ impl Deployment {
         }
     }
 
-    fn ended_hint(&self, outcome: &Outcome) -> Option<Hint> {
-        let again = || {
-            Remedy::command("deploy again", format!("deploy up --resource {}", self.spec.resource.resource))
+    /// The command that asks for the same again.
+    fn again(&self) -> Remedy {
+        let ResourceKey { resource, environment } = &self.spec.resource;
+        let command = match &self.spec.source {
+            Source::Directory { path } => format!("deploy up {} --resource {resource}", word(path)),
+            Source::Release { version } => {
+                return Remedy::command(
+                    "try again",
+                    format!("deploy rollback {}@{environment} --to {version}", resource),
+                );
+            }
         };
+        let elsewhere = environment.as_str() != "production";
+        let command = if elsewhere { format!("{command} --environment {environment}") } else { command };
+        Remedy::command("deploy again", command)
+    }
+
+    fn ended_hint(&self, outcome: &Outcome) -> Option<Hint> {
+        let again = || self.again();
         match outcome {
             Outcome::Succeeded => None,
             Outcome::Failed(cause) | Outcome::RolledBack(cause) => {
@@ -320,16 +335,14 @@ fn blocked_failure(blocked: &Blocked, phase: PhaseName) -> FailureStatus {
     failure_status(&Cause { phase, step: None, failure })
 }
 
-fn blocked_hint(blocked: &Blocked) -> Hint {
+fn blocked_hint(blocked: &Blocked, again: Remedy) -> Hint {
     let fixes = blocked.reasons().iter().filter_map(|reason| reason.fix.first());
     let remedy = |fix: &crate::reason::Fix| {
         let label = fix.set.as_ref().map_or_else(|| fix.label.clone(), |set| format!("{}: {set}", fix.label));
         Remedy { label, command: fix.command.clone() }
     };
-    Hint {
-        hint: "remove what blocks the plan, then deploy again".to_owned(),
-        next: fixes.map(remedy).collect(),
-    }
+    let next = fixes.map(remedy).chain([again]).collect();
+    Hint { hint: "remove what blocks the plan, then deploy again".to_owned(), next }
 }
 
 fn step_statuses(run: &Run) -> Vec<StepStatus> {

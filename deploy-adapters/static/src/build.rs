@@ -59,17 +59,19 @@ async fn run(
             format!("{:?} could not be started: {error}", command.command),
         )
     })?;
+    // Asked now: a child that was waited for no longer tells its id, and its group may outlive it.
+    let group = Group::of(&child);
     let out = child.stdout.take().map(|out| tokio::spawn(copy_lines(out, log.clone(), LogLevel::Info)));
     let err = child.stderr.take().map(|err| tokio::spawn(copy_lines(err, log.clone(), LogLevel::Info)));
     let ended = tokio::select! {
         ended = child.wait() => ended,
         () = cx.cancel.cancelled() => {
-            stop(&mut child).await;
+            stop(&mut child, group).await;
             return Err(Failure::new(FailureCode::Cancelled, format!("{:?} was stopped", command.command)));
         }
     };
     // What the command left in the background ends with it: a build is over when it says so.
-    end_group(&child, Signal::KILL);
+    group.end(Signal::KILL);
     for reader in [out, err].into_iter().flatten() {
         let _ = tokio::time::timeout(GRACE, reader).await;
     }
@@ -97,21 +99,29 @@ fn shell(command: &str, base: &Path, outline: &Outline, cx: &StepContext) -> Com
 }
 
 /// Asks the group to end, then makes it.
-async fn stop(child: &mut Child) {
-    end_group(child, Signal::TERM);
+async fn stop(child: &mut Child, group: Group) {
+    group.end(Signal::TERM);
     let ended = tokio::time::timeout(GRACE, child.wait()).await;
-    end_group(child, Signal::KILL);
+    group.end(Signal::KILL);
     if ended.is_err() {
         let _ = child.wait().await;
     }
 }
 
-/// The group outlives its leader, so this works after the shell has ended too.
-fn end_group(child: &Child, signal: Signal) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(group) = group {
-        // A group that is gone already is as good.
-        let _ = kill_process_group(group, signal);
+/// The process group of a command: the shell that leads it, and everything it started.
+#[derive(Clone, Copy)]
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: &Child) -> Self {
+        Self(leader.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    fn end(self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone already is as good.
+            let _ = kill_process_group(group, signal);
+        }
     }
 }
 

@@ -176,11 +176,19 @@ impl Engine {
         let handle = self.inner.tasks().get(&id).cloned();
         let Some(handle) = handle else { return Err(self.why_not_running(id).await) };
         let (reply, answer) = oneshot::channel();
-        handle
-            .mail
-            .try_send(Mail { command, by, reply })
-            .map_err(|_| EngineError::Overloaded { what: "commands for this deployment" })?;
-        answer.await.map_err(|_| EngineError::ShuttingDown)?
+        match handle.mail.try_send(Mail { command, by, reply }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(EngineError::Overloaded { what: "commands for this deployment" });
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.why_not_running(id).await),
+        }
+        match answer.await {
+            Ok(answer) => answer,
+            // The task ended before it came to this command.
+            Err(_) if self.inner.closing.is_cancelled() => Err(EngineError::ShuttingDown),
+            Err(_) => Err(self.why_not_running(id).await),
+        }
     }
 
     /// A deployment without a task has ended, is quarantined, or does not exist.

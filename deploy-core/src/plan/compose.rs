@@ -95,16 +95,16 @@ pub struct Artifact {
     /// What kind of thing it is.
     pub kind: ArtifactKind,
     /// The directory of the finished site, relative to the base directory.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub publish_directory: Option<String>,
     /// The file for single-page fallback.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fallback: Option<String>,
     /// The Dockerfile.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub dockerfile: Option<String>,
     /// The prebuilt image.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub image: Option<String>,
     /// The digest, where it is known before anything runs: a kept release, an image by digest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -245,7 +245,7 @@ pub(super) fn outline(spec: &Spec, detection: &Detection) -> (Outline, Vec<Reaso
         target: spec.target.clone(),
         source,
         planner: planner(profile, detection),
-        artifact: artifact(profile, detection),
+        artifact: artifact(profile, detection, &mut reasons),
         commands: commands(profile, detection),
         network: network(profile, detection),
         health: health(profile, detection, &mut reasons),
@@ -302,10 +302,23 @@ fn planner(profile: &Profile, detection: &Detection) -> Planner {
     }
 }
 
-fn artifact(profile: &Profile, detection: &Detection) -> Option<Artifact> {
+/// Whether a path names something below the directory it is relative to, by its letters alone.
+fn is_below(path: &str) -> bool {
+    let plain = |part: &str| !matches!(part, "" | "." | "..");
+    path.split('/').all(plain) && !path.contains(['\\', '\0'])
+}
+
+fn artifact(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -> Option<Artifact> {
     let runtime = &profile.runtime;
     let site = prefer(runtime.publish_directory.as_ref(), detection.publish_directory.as_ref());
     let fallback = prefer(runtime.fallback.as_ref(), detection.fallback.as_ref()).map(|(file, _)| file);
+    if let Some(file) = fallback.as_ref().filter(|file| !is_below(file)) {
+        let message = format!("the fallback {file:?} is not a file of the site");
+        reasons.push(
+            Reason::new(ReasonCode::PathOutsideSource, message)
+                .set("name a file of the site", "runtime.fallback = \"index.html\""),
+        );
+    }
     let dockerfile = prefer(runtime.dockerfile.as_ref(), detection.dockerfile.as_ref());
     let artifact = |kind, origin| Artifact {
         kind,

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compose::{Access, Artifact, Health, Network, PlannedCommand, Planner, RunPolicy, SourceSummary};
+use super::compose::{
+    Access, Artifact, Health, Network, Outline, PlannedCommand, Planner, RunPolicy, SourceSummary,
+};
 use super::draft::Draft;
 use super::step::Step;
 use crate::detect::Detection;
-use crate::hint::Remedy;
+use crate::hint::{Remedy, word};
 use crate::id::{Digest, ResourceKey};
 use crate::port::Live;
 use crate::reason::{Reason, ReasonCode};
@@ -129,7 +131,7 @@ impl PlanDocument {
             fingerprint: fingerprint.clone(),
             generated_at,
             readiness: readiness(reasons, &outline.warnings),
-            next_actions: next_actions(reasons, fingerprint, &outline.resource),
+            next_actions: next_actions(reasons, fingerprint, &outline),
             changes: live.map(|live| changes(live, &outline.access)).unwrap_or_default(),
             resource: outline.resource,
             target: outline.target.as_str().to_owned(),
@@ -158,9 +160,10 @@ fn readiness(reasons: &[Reason], warnings: &[Reason]) -> Readiness {
     Readiness { status, reason_codes: because.iter().map(|reason| reason.code).collect() }
 }
 
-fn next_actions(reasons: &[Reason], fingerprint: &Digest, resource: &ResourceKey) -> Vec<Remedy> {
+fn next_actions(reasons: &[Reason], fingerprint: &Digest, outline: &Outline) -> Vec<Remedy> {
     if reasons.is_empty() {
-        let command = format!("deploy up --resource {} --plan {fingerprint}", resource.resource);
+        let (source, resource) = (word(&outline.source.locator), &outline.resource.resource);
+        let command = format!("deploy up {source} --resource {resource} --plan {fingerprint}");
         return vec![Remedy::command("carry out exactly this plan", command)];
     }
     let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
