@@ -63,6 +63,11 @@ pub(crate) enum Command {
     },
     /// Stop a deployment; completed steps stay as they are
     Stop(StopArgs),
+    /// Try an ended deployment again, as a new one that names it
+    Retry {
+        /// The deployment
+        id: DeploymentId,
+    },
     /// Look at a blocked deployment's source again
     Recheck {
         /// The deployment

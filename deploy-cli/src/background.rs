@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::exit::{Exit, Failed};
+use crate::exit::Failed;
 use crate::output::tell;
 use crate::state::State;
 
@@ -44,14 +44,35 @@ pub(crate) async fn ensure_control_plane(state: &State, client: &Client) -> Resu
 
 fn did_not_start(state: &State, what: &str) -> Failed {
     let log = state.log("serve");
-    let last = last_line(&log).map(|line| format!(": {line}")).unwrap_or_default();
-    Failed::new(Exit::Usage, "control_plane_not_started", format!("{what}{last}"))
-        .hint(format!("see {}", log.display()))
+    match reported(&log) {
+        Some(failed) => failed,
+        None if is_full(state) => {
+            let message = format!("{what}: no space is left for {}", state.root().display());
+            Failed::usage("disk_full", message).hint("free disk space, then try again")
+        }
+        None => Failed::usage("control_plane_not_started", what).hint(format!("see {}", log.display())),
+    }
 }
 
-fn last_line(file: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
-    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+/// The last error a process reported in its log, as this program prints errors: a sentence with its
+/// code, and what to do.
+pub(crate) fn reported(log: &Path) -> Option<Failed> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let last = text.rfind("error: ")?;
+    let mut lines = text[last..].lines();
+    let sentence = lines.next()?.strip_prefix("error: ")?;
+    let (message, code) = sentence.strip_suffix(']')?.rsplit_once(" [")?;
+    let mut failed = Failed::usage(code, message);
+    for next in lines.map_while(|line| line.strip_prefix("  next: ")) {
+        failed = failed.hint(next);
+    }
+    Some(failed)
+}
+
+/// Whether not even a log could be written.
+fn is_full(state: &State) -> bool {
+    let space = rustix::fs::statvfs(state.root());
+    space.is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) < 1024 * 1024)
 }
 
 /// Starts this program again as a process of its own, with its output in a log file.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use deploy_core::reason::ReasonCode;
 use deploy_http::Problem;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -99,7 +100,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header("host", "localhost")
-            .header("deploy-actor", actor().0);
+            .header("deploy-actor", actor().0.into_bytes());
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -130,12 +131,16 @@ fn refused(body: &[u8]) -> Failed {
             String::from_utf8_lossy(body).chars().take(200).collect::<String>(),
         );
     };
+    let says_no = ReasonCode::ALL.iter().any(|reason| reason.code() == problem.code);
     let exit = match problem.status {
+        _ if says_no => Exit::Blocked,
         400 | 404 => Exit::Usage,
         409 | 429 | 503 | 507 => Exit::Refused,
         _ => Exit::Internal,
     };
-    Failed::new(exit, &problem.code, problem.title).hint(problem.hint)
+    let mut failed = Failed::new(exit, &problem.code, problem.title);
+    failed.next = problem.next;
+    if failed.next.is_empty() { failed.hint(problem.hint) } else { failed }
 }
 
 /// Lines of a stream.

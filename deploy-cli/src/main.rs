@@ -18,8 +18,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // clap prints usage errors itself and exits with 2, which is what 2 means here too.
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error).into(),
+    };
     match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write as _};
 
 use serde::Serialize;
 
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 
 /// Whether JSON was asked for: flag over `DEPLOY_OUTPUT` over what the terminal suggests (text).
 pub(crate) fn wants_json(flag: bool) -> bool {
@@ -21,7 +21,39 @@ pub(crate) fn result(line: &str) {
 /// One JSON result on stdout.
 pub(crate) fn json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).expect("every key is a string");
-    result(&text);
+    result(&escaped(&text));
+}
+
+/// JSON in which also those characters are escaped that JSON allows but a terminal obeys: they can only
+/// stand in texts, so the value stays the same.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_obeyed(c) && c != '\n' {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// What clap says: help on stdout, a usage error on stderr, where it repeats what was typed.
+pub(crate) fn usage(said: &clap::Error) -> Exit {
+    let text = said.render().to_string();
+    if said.use_stderr() {
+        tell(clean_lines(&text).trim_end());
+        Exit::Usage
+    } else {
+        result(text.trim_end());
+        Exit::Done
+    }
+}
+
+/// Whether a terminal would take a character for an order instead of showing it.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// One line for people on stderr.
@@ -52,9 +84,7 @@ pub(crate) fn complain(failed: &Failed) {
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
-        let obeyed = c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if obeyed && c != '\t' {
+        if is_obeyed(c) && c != '\t' {
             // Writing to a String cannot fail.
             let _ = write!(cleaned, "\\u{{{:x}}}", u32::from(c));
         } else {

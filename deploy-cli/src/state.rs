@@ -99,7 +99,9 @@ impl State {
         for _ in 0..10 {
             match file.try_lock() {
                 Ok(()) => return Ok(true),
-                Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
                 Err(std::fs::TryLockError::Error(error)) => return Err(error),
             }
         }

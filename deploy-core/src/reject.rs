@@ -44,6 +44,9 @@ pub enum Rejection {
     /// Traffic is switched or being switched: the run ends by itself, forward or back.
     #[error("traffic is being switched: the run can no longer be stopped")]
     PastTheSwitch,
+    /// It has not ended, so there is nothing to try again.
+    #[error("the deployment has not ended yet")]
+    NotEnded,
     /// The report comes from an owner that was fenced out.
     #[error("the report carries a fence that is no longer valid")]
     StaleFence,
@@ -66,6 +69,7 @@ impl Rejection {
             Self::NotBlocked => "not_blocked",
             Self::NothingToAttest { .. } => "nothing_to_attest",
             Self::PastTheSwitch => "past_the_switch",
+            Self::NotEnded => "not_ended",
             Self::StaleFence => "stale_fence",
             Self::NotRunning => "not_running",
         }
@@ -89,6 +93,7 @@ impl Rejection {
             | Self::NotWaitingForApproval
             | Self::NotBlocked
             | Self::NothingToAttest { .. }
+            | Self::NotEnded
             | Self::StaleFence
             | Self::NotRunning => vec![show()],
         };

@@ -58,7 +58,9 @@ pub(crate) async fn refuse(_: Request, _: Next) -> Response {
 
 /// Who asks, as the history shows it.
 pub(crate) fn actor(headers: &HeaderMap, over_socket: bool) -> Actor {
-    let named = headers.get(ACTOR).filter(|_| over_socket).and_then(|name| name.to_str().ok());
-    let clean: String = named.unwrap_or("http").chars().filter(|c| !c.is_control()).take(64).collect();
+    let named =
+        headers.get(ACTOR).filter(|_| over_socket).map(|name| String::from_utf8_lossy(name.as_bytes()));
+    let clean: String =
+        named.as_deref().unwrap_or("http").chars().filter(|c| !c.is_control()).take(64).collect();
     Actor(clean)
 }

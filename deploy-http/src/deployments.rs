@@ -218,8 +218,22 @@ async fn command(
     command: Command,
 ) -> Result<Response, Problem> {
     let id = deployment_id(&id)?;
-    let status = api.engine.send(id, command, actor(headers, socket.is_some())).await?;
+    let answer = api.engine.send(id, command, actor(headers, socket.is_some())).await;
+    let status = answer.map_err(|error| Problem::about(id, error))?;
     Ok(tagged(&status, None))
+}
+
+/// A new attempt at what a deployment was asked to do.
+pub(crate) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    socket: Socket,
+) -> Result<Response, Problem> {
+    let id = deployment_id(&id)?;
+    let actor = actor(&headers, socket.is_some());
+    let submission = api.engine.again(id, actor).await.map_err(|error| Problem::about(id, error))?;
+    accept(&api, engine::Submission { idempotency_key: idempotency_key(&headers)?, ..submission }).await
 }
 
 /// How long a stream sleeps when nothing new came before it says so.

@@ -3,6 +3,8 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deploy_core::engine::EngineError;
+use deploy_core::hint::Remedy;
+use deploy_core::id::DeploymentId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::StoreError;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ pub struct Problem {
     pub retryable: bool,
     /// What to do.
     pub hint: String,
+    /// Commands that do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<Remedy>,
     /// Seconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
@@ -39,8 +44,17 @@ impl Problem {
             phase: None,
             retryable: false,
             hint: hint.into(),
+            next: Vec::new(),
             retry_after: None,
         }
+    }
+
+    /// What the engine says about a command for a deployment, with the command that helps.
+    pub(crate) fn about(id: DeploymentId, error: EngineError) -> Self {
+        let hint =
+            if let EngineError::Rejected(rejection) = &error { Some(rejection.hint(id)) } else { None };
+        let next = hint.map(|hint| hint.next).unwrap_or_default();
+        Self { next, ..Self::from(error) }
     }
 
     /// The request is not what the route takes.

@@ -61,6 +61,7 @@ fn routes() -> Vec<(&'static str, Access, MethodRouter<Api>)> {
         ("/api/deployments/{id}/pause", Deploy, post(deployments::pause)),
         ("/api/deployments/{id}/resume", Deploy, post(deployments::resume)),
         ("/api/deployments/{id}/stop", Deploy, post(deployments::stop)),
+        ("/api/deployments/{id}/retry", Deploy, post(deployments::retry)),
         ("/api/deployments/{id}/recheck", Deploy, post(deployments::recheck)),
         ("/api/resources/{id}/releases", Read, get(resources::releases)),
         ("/api/resources/{id}/rollback", Deploy, post(resources::rollback)),

@@ -92,7 +92,7 @@ async fn edge(cx: &Context) -> Check {
             status.warnings.iter().for_each(|warning| detail.push_str(&format!("; {warning}")));
             Check { name, ok: status.warnings.is_empty(), detail }
         }
-        Err(_) if !cx.state.edge().exists() => {
+        Err(_) if cx.state.owner().is_none() => {
             Check { name, ok: true, detail: "not running; `deploy up` starts it".to_owned() }
         }
         Err(error) => Check { name, ok: false, detail: format!("{error}; `deploy serve` starts it") },

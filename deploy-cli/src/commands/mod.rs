@@ -45,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Pause { id } => small(history::control(&cx, id, "pause")),
         Command::Resume { id } => small(history::control(&cx, id, "resume")),
         Command::Stop(args) => small(history::stop(&cx, args)),
+        Command::Retry { id } => small(up::retry(&cx, id)),
         Command::Recheck { id } => small(history::control(&cx, id, "recheck")),
         Command::Serve(args) => serve::serve(&cx, &args),
         Command::Edge(args) => edge::edge(&cx, &args),
@@ -71,7 +72,7 @@ pub(crate) fn serving(future: impl Future<Output = Result<Exit, Failed>>) -> Res
     let runtime = runtime.map_err(|error| Failed::internal("start", error))?;
     let ended = runtime.block_on(future);
     // Work that does not hear of the end must not hold it up: the journal knows all that matters.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_background();
     ended
 }
 

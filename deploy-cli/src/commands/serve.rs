@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, serving, trace};
 use crate::args::ServeArgs;
-use crate::background::{leave_session, spawn};
+use crate::background::{leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::state::State;
@@ -41,12 +41,14 @@ pub(crate) fn serve(cx: &Context, args: &ServeArgs) -> Result<Exit, Failed> {
     }
     trace();
     cx.state.create()?;
-    let Ok(_lock) = cx.state.lock()? else {
-        return Err(Failed::new(
-            Exit::Refused,
-            "already_running",
-            "a control plane runs for this state directory already",
-        ));
+    let _lock = match cx.state.lock()? {
+        Ok(lock) => lock,
+        Err(owner) => {
+            let by = owner.map(|owner| format!(" as process {}", owner.pid)).unwrap_or_default();
+            let message = format!("a control plane runs for this state directory already{by}");
+            let failed = Failed::new(Exit::Refused, "already_running", message);
+            return Err(failed.command("end it", "deploy serve --stop"));
+        }
     };
     serving(run(&cx.state, listening, args.edge_listen))
 }
@@ -173,13 +175,8 @@ async fn start_edge(
     let started = Instant::now();
     while edge.status().await.is_err() {
         if let Ok(Some(_)) = child.try_wait() {
-            let log = std::fs::read_to_string(state.log("edge")).unwrap_or_default();
-            let why = log
-                .lines()
-                .rev()
-                .find(|line| line.starts_with("error:"))
-                .unwrap_or("error: the edge ended at once");
-            return Err(Failed::usage("edge_not_started", why.trim_start_matches("error: ")));
+            let silent = || Failed::usage("edge_not_started", "the edge ended at once");
+            return Err(reported(&state.log("edge")).unwrap_or_else(silent));
         }
         if started.elapsed() > EDGE_START {
             return Err(Failed::usage("edge_not_started", "the edge does not answer")

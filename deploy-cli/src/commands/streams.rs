@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Context;
 use crate::args::{EventsArgs, LogLevelArg, LogSourceArg, LogsArgs};
 use crate::exit::{Exit, Failed};
-use crate::output::{clean, result, tell};
+use crate::output::{clean, escaped, result, tell};
 
 pub(crate) async fn events(cx: &Context, args: EventsArgs) -> Result<Exit, Failed> {
     let path = format!("/api/deployments/{}/events?after={}&follow={}", args.id, args.after, args.follow);
@@ -36,7 +36,7 @@ async fn print(cx: &Context, path: &str, line_of: fn(&Value) -> String) -> Resul
         let kind = envelope["kind"].as_str().unwrap_or_default();
         closed |= kind == "closed";
         if cx.json {
-            result(&line);
+            result(&escaped(&line));
         } else if kind == "event" || kind == "log" {
             result(&line_of(&envelope));
         } else if kind == "error" {

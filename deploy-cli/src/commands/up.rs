@@ -1,9 +1,14 @@
 //! `up`: plan, submit, follow. stdout is exactly the URL.
 
+use std::path::Path;
+
 use deploy_core::engine::SystemIds;
+use deploy_core::id::DeploymentId;
+use deploy_core::plan::PlanDocument;
 use deploy_core::port::{Ids, Sources, WhenBusy};
-use deploy_core::spec::Source;
+use deploy_core::spec::{Profile, Source};
 use deploy_http::{DeployRequest, Submission};
+use deploy_source::Directories;
 use serde_json::json;
 
 use super::{Context, preview, watch};
@@ -27,9 +32,18 @@ pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     watch::watch(cx, submission.id, args.wait_timeout).await
 }
 
+pub(crate) async fn retry(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
+    let submission = submit(cx, &format!("/api/deployments/{id}/retry"), &json!({})).await?;
+    watch::watch(cx, submission.id, None).await
+}
+
 /// Submits once, whatever happens to the answer: if the control plane breaks off, the same request is
 /// made again under the same key, so it is either recorded now or was already.
-pub(crate) async fn submit(cx: &Context, path: &str, request: &impl serde::Serialize) -> Result<Submission, Failed> {
+pub(crate) async fn submit(
+    cx: &Context,
+    path: &str,
+    request: &impl serde::Serialize,
+) -> Result<Submission, Failed> {
     ensure_control_plane(&cx.state, &cx.client).await?;
     let key = SystemIds.deployment().to_string();
     match cx.client.post(path, request, Some(&key)).await {
@@ -73,21 +87,18 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-async fn files(
-    source: &Source,
-    profile: &deploy_core::spec::Profile,
-    document: &deploy_core::plan::PlanDocument,
-) -> Vec<String> {
-    let Ok(evidence) = deploy_source::Directories::default().read(source, profile, &[]).await else {
-        return Vec::new();
-    };
+/// The files that would be published, relative to the publish directory.
+async fn files(source: &Source, profile: &Profile, document: &PlanDocument) -> Vec<String> {
+    let sources = Directories::default();
+    let Ok(evidence) = sources.read(source, profile, &[]).await else { return Vec::new() };
+    let Source::Directory { path } = source else { return Vec::new() };
+    let base = Path::new(path).join(document.source.base_directory.as_deref().unwrap_or(""));
     let directory = document.artifact.as_ref().and_then(|artifact| artifact.publish_directory.clone());
-    let directory = directory
-        .filter(|directory| directory != ".")
-        .map(|directory| format!("{directory}/"))
-        .unwrap_or_default();
+    let directory = directory.filter(|directory| directory != ".").unwrap_or_default();
+    let left_out = sources.left_out(&base, &base.join(&directory));
+    let below = if directory.is_empty() { String::new() } else { format!("{directory}/") };
     let published =
-        evidence.files.into_keys().filter_map(|path| path.strip_prefix(&directory).map(str::to_owned));
+        evidence.files.into_keys().filter_map(|path| path.strip_prefix(&below).map(str::to_owned));
     let hidden = |path: &String| path.split('/').any(|part| part.starts_with('.') && part != ".well-known");
-    published.filter(|path| !hidden(path)).collect()
+    published.filter(|path| !hidden(path) && !left_out(path, false)).collect()
 }

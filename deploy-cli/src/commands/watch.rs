@@ -32,6 +32,9 @@ pub(crate) async fn watch(cx: &Context, id: DeploymentId, limit: Option<Span>) -
             Ok(status) => Ok(conclude(cx, &status?)),
             Err(()) => {
                 tell(&format!("waited long enough; the run goes on: deploy show {id}"));
+                if cx.json {
+                    json(&cx.client.get::<Status>(&format!("/api/deployments/{id}")).await?);
+                }
                 Ok(Exit::StillRunning)
             }
         },

@@ -29,7 +29,7 @@ impl Progress {
             self.line(status, &format!("{} {}@{}", status.id, status.resource, status.environment));
         }
         if self.status != Some(status.status) && status.status == StatusName::RollingBack {
-            self.line(status, "! rolling back");
+            self.line(status, "! taking back what was done");
         }
         if self.status == Some(StatusName::Queued) && status.status == StatusName::Queued && !self.waiting {
             self.waiting = true;

@@ -21,7 +21,8 @@ use crate::port::{
     Append, Create, Created, Detector, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord, Sources,
     StoreError, WhenBusy,
 };
-use crate::spec::{Actor, Spec};
+use crate::reject::Rejection;
+use crate::spec::{Actor, Approval, Spec, Trigger};
 use crate::status::Status;
 use crate::wire::Envelope;
 
@@ -158,6 +159,25 @@ impl Engine {
         }
     }
 
+    /// The submission that tries again what an ended deployment was asked to do.
+    ///
+    /// # Errors
+    /// [`Rejection::NotEnded`], [`StoreError::NotFound`], or the store can't be read.
+    pub async fn again(&self, id: DeploymentId, actor: Actor) -> Result<Submission, EngineError> {
+        if !self.status(id).await?.status.is_ended() {
+            return Err(Rejection::NotEnded.into());
+        }
+        let history = self.inner.store.events(id, Seq(0), 1).await?;
+        let before = Deployment::replay(&history).map_err(|_| EngineError::Quarantined(id))?;
+        let trigger = match before.spec().trigger {
+            // Going back stays going back: its release is the source.
+            Trigger::Rollback => Trigger::Rollback,
+            Trigger::Create | Trigger::Redeploy | Trigger::Retry { .. } => Trigger::Retry { of: id },
+        };
+        let spec = Spec { trigger, actor, approval: Approval::Automatic, ..(**before.spec()).clone() };
+        Ok(Submission { spec, idempotency_key: None, busy: WhenBusy::Refuse })
+    }
+
     fn spawn(&self, deployment: Deployment, first: Option<Input>) {
         let (mail, mailbox) = mpsc::channel(self.inner.limits.mailbox);
         let (shown, seen) = watch::channel(deployment.seq());
@@ -195,7 +215,7 @@ impl Engine {
     async fn why_not_running(&self, id: DeploymentId) -> EngineError {
         match self.inner.store.status(id).await {
             Ok(status) if status.status.is_ended() => {
-                crate::reject::Rejection::AlreadyEnded { status: status.status.as_str() }.into()
+                Rejection::AlreadyEnded { status: status.status.as_str() }.into()
             }
             Ok(_) => EngineError::Quarantined(id),
             Err(error) => error.into(),

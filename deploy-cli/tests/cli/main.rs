@@ -1,0 +1,20 @@
+//! The `deploy` program as people and scripts see it: exit code, stdout, stderr, what is served, and
+//! what is left behind. Nothing here looks inside; every test has a state directory of its own.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests start the program they test")]
+
+mod common;
+mod http;
+
+mod bad_input;
+mod control;
+mod disk;
+mod failing;
+mod history;
+mod hostile;
+mod plan;
+mod processes;
+mod served;
+mod streams;
+mod terminal;
+mod up;
