@@ -13,7 +13,7 @@ use deploy_edge::{Depth, PublishError, PublishRequest, Published, ReleaseError, 
 
 use crate::build::disk;
 use crate::lines::StepLog;
-use crate::paths::{Paths, below};
+use crate::paths::{Paths, below, write_whole};
 
 /// The same digest in the edge's type.
 pub(crate) fn edge_digest(digest: &Digest) -> Result<deploy_edge::Digest, Failure> {
@@ -111,11 +111,7 @@ fn summary(published: &Published) -> String {
 /// Remembers the digest for whoever reads back after a crash; losing it only costs publishing again.
 fn record(file: &Path, output: &Output) -> Result<(), Failure> {
     let text = serde_json::to_vec(output).expect("every key is a string");
-    let staged = file.with_extension("tmp");
-    let written = std::fs::create_dir_all(file.parent().unwrap_or(file))
-        .and_then(|()| std::fs::write(&staged, text))
-        .and_then(|()| std::fs::rename(&staged, file));
-    written.map_err(|error| disk(&error, "record the published release"))
+    write_whole(file, &text).map_err(|error| disk(&error, "record the published release"))
 }
 
 /// Whether the site was published: what was recorded, and the release is there.

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::compile::runs_here;
 use crate::leftovers::{MARK, end_processes};
 use crate::lines::{StepLog, copy_lines};
-use crate::paths::{Paths, remove_all};
+use crate::paths::{Paths, remove_all, write_whole};
 
 /// How long a build that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -40,8 +40,14 @@ pub(crate) async fn build(
     for command in outline.commands.iter().filter(|command| runs_here(command.kind)) {
         run(command, &base, outline, cx, log).await?;
     }
-    std::fs::write(paths.built(cx.deployment), base.to_string_lossy().as_bytes())
-        .map_err(|error| disk(&error, "record that the build is done"))?;
+    let (built, made) = (paths.built(cx.deployment), workspace.clone());
+    let recorded = tokio::task::spawn_blocking(move || {
+        // What the build made must outlive the power before anything says that it is made.
+        rustix::fs::syncfs(std::fs::File::open(made)?)?;
+        write_whole(&built, base.to_string_lossy().as_bytes())
+    });
+    let recorded = recorded.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    recorded.map_err(|error| disk(&error, "record that the build is done"))?;
     Ok(Output::default())
 }
 

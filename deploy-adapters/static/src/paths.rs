@@ -44,6 +44,19 @@ impl Paths {
     }
 }
 
+/// Writes a record whole or not at all, whatever ends this process or the power meanwhile.
+pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let directory = file.parent().unwrap_or(file);
+    std::fs::create_dir_all(directory)?;
+    let staged = file.with_extension("tmp");
+    let mut writing = std::fs::File::create(&staged)?;
+    writing.write_all(bytes)?;
+    writing.sync_all()?;
+    std::fs::rename(&staged, file)?;
+    std::fs::File::open(directory)?.sync_all()
+}
+
 /// Removes a directory and all that is in it; one that is not there is fine.
 pub(crate) fn remove_all(directory: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(directory) {
