@@ -61,13 +61,19 @@ fn with_wait_turn_the_second_up_runs_after_the_first() {
 #[test]
 fn serve_stop_ends_both_processes() {
     let place = Place::new();
-    place.with_v1();
+    place.write("v1/index.html", "first");
+    // Below the kernel's own choices, so that no other test gets the port when this edge gives it back.
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = (21_000..22_000).find(free).unwrap();
+    let mut up = place.command(&["up", "v1", "--resource", "web"]);
+    up.env("DEPLOY_EDGE_LISTEN", format!("127.0.0.1:{port}"));
+    let url = crate::common::Running::start(up).end().exits(0).out.clone();
     let processes = place.recorded_processes();
     assert_eq!(processes.len(), 2, "a control plane and an edge");
     let stop = place.run(&["serve", "--stop"]);
     stop.exits(0).prints_nothing().says("the control plane has ended").says("the edge has ended");
     assert_eq!(place.recorded_processes(), Vec::<i32>::new());
-    // The port itself may have been given to somebody else meanwhile, so it is not asked.
+    assert!(std::net::TcpStream::connect(http::parts(&url).1).is_err(), "somebody still listens");
     place.run(&["serve", "--stop"]).exits(0).says("no control plane is running");
     place.run(&["list"]).refuses(2, "control_plane_not_running");
     // Everything is still there for the next one.
