@@ -63,7 +63,7 @@ fn serve_stop_ends_both_processes() {
     let place = Place::new();
     place.write("v1/index.html", "first");
     // Below the kernel's own choices, so that no other test gets the port when this edge gives it back.
-    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let port = (21_000..22_000).find(free).unwrap();
     let mut up = place.command(&["up", "v1", "--resource", "web"]);
     up.env("DEPLOY_EDGE_LISTEN", format!("127.0.0.1:{port}"));
