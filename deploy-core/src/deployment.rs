@@ -421,6 +421,6 @@ impl Deployment {
     /// When this state wants an [`Input::Tick`].
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.phase.deadline(self.is_held())
+        self.phase.deadline(self.is_held(), self.request.is_some())
     }
 }

@@ -95,7 +95,8 @@ pub struct StepContext {
     pub deployment: DeploymentId,
     /// The plan it carries out.
     pub plan: Arc<Plan>,
-    /// The outputs of the completed steps before it, in order.
+    /// What the steps before it leave, in order, without those that may run at the same time: the same
+    /// for every attempt. While a step is taken back, what every completed step leaves, its own included.
     pub outputs: Vec<(StepId, Output)>,
     /// What served when the plan was drafted.
     pub live_before: Option<Live>,

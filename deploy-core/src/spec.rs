@@ -277,4 +277,7 @@ pub struct LimitsProfile {
     /// How long the whole run may take; 1 hour when absent.
     #[serde(skip_serializing_if = "Option::is_none", alias = "run_timeout")]
     pub run_timeout: Option<Span>,
+    /// How many steps may run at the same time, where the plan has such that may; 4 when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "steps_in_flight")]
+    pub steps_in_flight: Option<u32>,
 }

@@ -87,6 +87,7 @@ fn step(id: &str, phase: PhaseName, title: &str, action: StepKind, undo: Undo, t
         timeout,
         retry: Retry { attempts: 3, backoff: Span::from_millis(200) },
         repeatable: true,
+        beside: false,
     }
 }
 

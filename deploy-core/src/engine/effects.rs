@@ -12,7 +12,7 @@ use crate::effect::{Effect, EffectKind};
 use crate::failure::{Failure, FailureCode};
 use crate::id::{Fence, StepId, Version};
 use crate::lifecycle::{Phase, Run};
-use crate::plan::Step;
+use crate::plan::{Output, Step};
 use crate::port::{
     Executor, Keep, Live, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey, SurveyRequest,
 };
@@ -160,7 +160,7 @@ async fn on_step(
             Failure::new(FailureCode::Internal, format!("step {id} or its executor {name} is not there"));
         return failed(effect, failure);
     };
-    let cx = context(inner, deployment, run, cancel);
+    let cx = context(inner, deployment, run, effect, cancel);
     let step: &Step = step;
     let id = id.clone();
     match &effect.kind {
@@ -182,11 +182,27 @@ async fn on_step(
     }
 }
 
-fn context(inner: &Inner, deployment: &Deployment, run: &Run, cancel: Cancel) -> StepContext {
+fn context(
+    inner: &Inner,
+    deployment: &Deployment,
+    run: &Run,
+    effect: &Effect,
+    cancel: Cancel,
+) -> StepContext {
+    let owned = |(step, output): (&Step, &Arc<Output>)| (step.id.clone(), (**output).clone());
+    let outputs = match &effect.kind {
+        EffectKind::Perform { step } | EffectKind::Probe { step } => {
+            run.outputs_before(step).map(owned).collect()
+        }
+        // Taking back may use everything that is known, the step's own output included.
+        EffectKind::Undo { .. } | EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => {
+            run.outputs().map(owned).collect()
+        }
+    };
     StepContext {
         deployment: deployment.id(),
         plan: Arc::clone(run.plan()),
-        outputs: run.outputs().map(|(step, output)| (step.id.clone(), (**output).clone())).collect(),
+        outputs,
         live_before: run.live_before().cloned(),
         version: run.version(),
         source: deployment.spec().source.clone(),

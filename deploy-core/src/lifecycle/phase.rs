@@ -219,8 +219,8 @@ impl Phase {
             Self::Planning(planning) => planning.attempt().tick(c.at),
             Self::Blocked(blocked) => blocked.tick(c.at),
             Self::Planned(planned) => planned.tick(c),
-            Self::Executing(executing) => executing.run().tick(PhaseName::Execute, c),
-            Self::Verifying(verifying) => verifying.run().tick(PhaseName::Verify, c),
+            Self::Executing(executing) => executing.run().tick(c),
+            Self::Verifying(verifying) => verifying.run().tick(c),
             Self::RollingBack(rolling_back) => rolling_back.run().tick_undo(c.at),
             Self::Ended(_) => Vec::new(),
         }
@@ -241,15 +241,15 @@ impl Phase {
     }
 
     /// When it wants a tick.
-    pub(crate) fn deadline(&self, held: bool) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self, held: bool, asked_to_end: bool) -> Option<Timestamp> {
         match self {
             Self::Queued(queued) => queued.attempt().until(),
             Self::Detecting(detecting) => detecting.attempt().until(),
             Self::Planning(planning) => planning.attempt().until(),
             Self::Blocked(blocked) => Some(blocked.expires_at()),
             Self::Planned(planned) => (!held).then(|| planned.expires_at()),
-            Self::Executing(executing) => executing.run().deadline(held),
-            Self::Verifying(verifying) => verifying.run().deadline(held),
+            Self::Executing(executing) => executing.run().deadline(held, asked_to_end),
+            Self::Verifying(verifying) => verifying.run().deadline(held, asked_to_end),
             Self::RollingBack(rolling_back) => rolling_back.run().undo_deadline(held),
             Self::Ended(_) => None,
         }

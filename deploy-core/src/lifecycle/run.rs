@@ -1,6 +1,7 @@
 //! A run: a plan being carried out, with where each of its steps is. The rules that move it forward
 //! are in `run_forward.rs`, those that take it back in `run_undo.rs`, the fold in `run_fold.rs`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::step_state::{StepRecord, StepState, UndoState};
@@ -61,16 +62,30 @@ impl Run {
 
     /// What the completed steps leave, in order.
     pub fn outputs(&self) -> impl DoubleEndedIterator<Item = (&Step, &Arc<Output>)> {
-        self.steps().filter_map(|(step, record)| match &record.state {
-            StepState::Done { output, .. } => Some((step, output)),
-            StepState::Pending
-            | StepState::Running { .. }
-            | StepState::InDoubt { .. }
-            | StepState::Waiting { .. }
-            | StepState::Unknown { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped => None,
-        })
+        self.steps().filter_map(|(step, record)| Some((step, record.output()?)))
+    }
+
+    /// What the steps leave that this one may build on: those before it, without the ones that may run at
+    /// the same time. The same for every attempt, however the others went.
+    pub fn outputs_before(&self, id: &StepId) -> impl Iterator<Item = (&Step, &Arc<Output>)> {
+        let index = self.plan.steps().iter().position(|step| step.id == *id).unwrap_or_default();
+        let before = self.steps().take(self.together(index).start);
+        before.filter_map(|(step, record)| Some((step, record.output()?)))
+    }
+
+    /// The steps that may run at the same time as the one at `index`, itself included.
+    pub(super) fn together(&self, index: usize) -> Range<usize> {
+        let steps = self.plan.steps();
+        let joins = |at: usize| {
+            let Some([before, step]) = at.checked_sub(1).and_then(|from| steps.get(from..=at)) else {
+                return false;
+            };
+            let act = |step: &Step| step.action == StepKind::Act;
+            step.beside && act(step) && act(before) && step.phase == before.phase
+        };
+        let start = (0..=index).rev().find(|at| !joins(*at)).unwrap_or_default();
+        let end = (index + 1..steps.len()).find(|at| !joins(*at)).unwrap_or(steps.len());
+        start..end
     }
 
     /// The artifact: what the last completed act names.

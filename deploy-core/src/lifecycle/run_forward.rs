@@ -30,10 +30,7 @@ impl Run {
         if let Some(request) = c.request.filter(|_| !self.switch_began()) {
             return self.obey(request, c);
         }
-        if c.held || self.is_active() {
-            return None;
-        }
-        self.next(phase, c)
+        if c.held { None } else { self.next(phase, c) }
     }
 
     fn failed(&self, phase: PhaseName) -> Option<RollbackCause> {
@@ -86,20 +83,17 @@ impl Run {
 
     /// The next step, or the end of the phase.
     fn next(&self, phase: PhaseName, c: &Conditions<'_>) -> Option<Event> {
-        let next = self.steps().find(|(_, record)| !matches!(record.state, StepState::Done { .. }));
-        let Some((step, record)) = next else {
+        let Some((first, _)) = self.first_open() else {
             return Some(if phase == PhaseName::Execute {
                 Event::VerificationStarted
             } else {
                 Event::Succeeded
             });
         };
-        if step.phase == PhaseName::Verify && phase == PhaseName::Execute {
+        if first.phase == PhaseName::Verify && phase == PhaseName::Execute {
             return Some(Event::VerificationStarted);
         }
-        if matches!(record.state, StepState::Waiting { until } if until > c.at) {
-            return None;
-        }
+        let (step, record) = self.startable().find(|(_, record)| record.may_start(c.at))?;
         if let StepKind::Switch { needs_check: true } = step.action
             && let Some(objection) = self.objection_to_switch(step, c)
         {
@@ -110,6 +104,21 @@ impl Run {
             attempt: record.attempts + 1,
             deadline: c.at.after(step.timeout),
         })
+    }
+
+    /// The first step that did not take effect yet: nothing behind those that may run beside it starts.
+    fn first_open(&self) -> Option<(&Step, &StepRecord)> {
+        self.steps().find(|(_, record)| record.output().is_none())
+    }
+
+    /// The steps that may start as far as the others are concerned, now or when their time comes.
+    fn startable(&self) -> impl Iterator<Item = (&Step, &StepRecord)> {
+        let open = self.records.iter().position(|record| record.output().is_none());
+        let together = open.map_or(0..0, |index| self.together(index));
+        let active = self.records.iter().filter(|record| record.is_active()).count();
+        let most = usize::try_from(self.plan().outline().policy.in_flight_max).unwrap_or(usize::MAX);
+        let steps = self.steps().skip(together.start).take(together.len());
+        steps.filter(move |(_, record)| active < most && record.is_open())
     }
 
     /// A switch needs a check that passed for the same digest, under the same fence, not too long
@@ -197,7 +206,7 @@ impl Run {
     }
 
     /// What is due.
-    pub(super) fn tick(&self, phase: PhaseName, c: &Conditions<'_>) -> Vec<Event> {
+    pub(super) fn tick(&self, c: &Conditions<'_>) -> Vec<Event> {
         let step_due = self.steps().find_map(|(step, record)| match record.state {
             StepState::Running { deadline } if deadline <= c.at => Some(timed_out(step)),
             StepState::InDoubt { until: Some(until), .. } if until <= c.at => {
@@ -212,8 +221,7 @@ impl Run {
             | StepState::Failed { .. }
             | StepState::Skipped => None,
         });
-        let run_due =
-            (!c.held && self.ends_at() <= c.at && self.failed(phase).is_none()).then(|| self.run_timed_out());
+        let run_due = (!c.held && self.ends_at() <= c.at).then(|| self.run_timed_out());
         step_due.or_else(|| run_due.flatten()).into_iter().collect()
     }
 
@@ -221,20 +229,18 @@ impl Run {
         self.started_at.after(self.plan().outline().policy.run_timeout)
     }
 
-    /// The run took too long: the step it waits for fails. One that runs has a deadline of its own.
+    /// The run took too long: the step it waits for fails. One that runs has a deadline of its own, and
+    /// one that nobody can read back is waited for no longer.
     fn run_timed_out(&self) -> Option<Event> {
-        let (step, record) =
-            self.steps().find(|(_, record)| !matches!(record.state, StepState::Done { .. }))?;
-        let limit = self.plan().outline().policy.run_timeout;
-        let code = match record.state {
-            StepState::Running { .. } | StepState::InDoubt { .. } => return None,
-            StepState::Unknown { .. } => FailureCode::OutcomeUnknown,
-            StepState::Pending
-            | StepState::Waiting { .. }
-            | StepState::Done { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped => FailureCode::RunTimedOut,
+        if self.records.iter().any(StepRecord::ends_by_itself) {
+            return None;
+        }
+        let unknown = self.steps().find(|(_, record)| matches!(record.state, StepState::Unknown { .. }));
+        let (step, code) = match unknown {
+            Some((step, _)) => (step, FailureCode::OutcomeUnknown),
+            None => (self.first_open()?.0, FailureCode::RunTimedOut),
         };
+        let limit = self.plan().outline().policy.run_timeout;
         let failure = Failure::new(code, format!("the run did not end within {limit}"));
         Some(Event::StepFailed { step: step.id.clone(), failure })
     }
@@ -259,38 +265,15 @@ impl Run {
         self.steps().filter_map(work).collect()
     }
 
-    /// When a run wants a tick. While a step runs or is being read back only its own time counts:
-    /// nothing else can start before it has ended.
-    pub(super) fn deadline(&self, held: bool) -> Option<Timestamp> {
-        let active = self.records.iter().find_map(|record| match record.state {
-            StepState::Running { deadline } => Some(Some(deadline)),
-            StepState::InDoubt { until, .. } => Some(until),
-            StepState::Pending
-            | StepState::Waiting { .. }
-            | StepState::Unknown { .. }
-            | StepState::Done { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped => None,
-        });
-        match active {
-            Some(own) => own,
-            None if held => None,
-            None => self.next_start().into_iter().chain([self.ends_at()]).min(),
-        }
-    }
-
-    /// When the step that is next may start, if it waits.
-    fn next_start(&self) -> Option<Timestamp> {
-        self.records.iter().find_map(|record| match record.state {
-            StepState::Waiting { until } => Some(until),
-            StepState::Pending
-            | StepState::Running { .. }
-            | StepState::InDoubt { .. }
-            | StepState::Unknown { .. }
-            | StepState::Done { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped => None,
-        })
+    /// When a run wants a tick: when a step's own time is up, when a waiting step may start, and, while
+    /// nothing ends by itself, when the run must have ended.
+    pub(super) fn deadline(&self, held: bool, asked_to_end: bool) -> Option<Timestamp> {
+        let failed = self.records.iter().any(|record| matches!(record.state, StepState::Failed { .. }));
+        let starts_more = !held && !failed && (!asked_to_end || self.switch_began());
+        let starts = self.startable().filter_map(|(_, record)| record.waits_until());
+        let idle = !held && !self.records.iter().any(StepRecord::ends_by_itself);
+        let own = self.records.iter().filter_map(StepRecord::due_at);
+        own.chain(starts.filter(|_| starts_more)).chain(idle.then(|| self.ends_at())).min()
     }
 }
 

@@ -108,6 +108,21 @@ impl StepRecord {
         ended_at: None,
     };
 
+    /// What it leaves, once it took effect.
+    #[must_use]
+    pub const fn output(&self) -> Option<&Arc<Output>> {
+        match &self.state {
+            StepState::Done { output, .. } => Some(output),
+            StepState::Pending
+            | StepState::Running { .. }
+            | StepState::InDoubt { .. }
+            | StepState::Waiting { .. }
+            | StepState::Unknown { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped => None,
+        }
+    }
+
     /// Whether it occupies the run: started, and its outcome not known yet.
     #[must_use]
     pub const fn is_active(&self) -> bool {
@@ -118,6 +133,40 @@ impl StepRecord {
             | StepState::Done { .. }
             | StepState::Failed { .. }
             | StepState::Skipped => false,
+        }
+    }
+
+    /// Whether it is yet to be started, for the first time or again.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, StepState::Pending | StepState::Waiting { .. })
+    }
+
+    /// Whether its time has come, as far as it is concerned.
+    pub(super) fn may_start(&self, at: Timestamp) -> bool {
+        self.is_open() && self.waits_until().is_none_or(|until| until <= at)
+    }
+
+    /// When it is tried again.
+    pub(super) const fn waits_until(&self) -> Option<Timestamp> {
+        if let StepState::Waiting { until } = self.state { Some(until) } else { None }
+    }
+
+    /// Whether it runs or is being read back: both end, at the latest when their time is up.
+    pub(super) const fn ends_by_itself(&self) -> bool {
+        matches!(self.state, StepState::Running { .. } | StepState::InDoubt { .. })
+    }
+
+    /// When its own time is up: that of the attempt, or of the wait before it is read back again.
+    pub(super) const fn due_at(&self) -> Option<Timestamp> {
+        match self.state {
+            StepState::Running { deadline } => Some(deadline),
+            StepState::InDoubt { until, .. } => until,
+            StepState::Pending
+            | StepState::Waiting { .. }
+            | StepState::Unknown { .. }
+            | StepState::Done { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped => None,
         }
     }
 

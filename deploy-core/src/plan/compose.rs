@@ -197,6 +197,19 @@ pub struct RunPolicy {
     pub run_timeout: Span,
     /// How old a passed check may be when traffic is switched on its strength.
     pub check_valid_for: Span,
+    /// How many steps may run at the same time, where the plan has such that may; 4 unless said.
+    #[serde(skip_serializing_if = "is_usual_in_flight", default = "usual_in_flight")]
+    pub in_flight_max: u32,
+}
+
+/// What plans that were recorded without the number ran with, and what a profile that doesn't say gets.
+const fn usual_in_flight() -> u32 {
+    4
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+const fn is_usual_in_flight(in_flight_max: &u32) -> bool {
+    *in_flight_max == usual_in_flight()
 }
 
 /// Everything a plan says, blocked or not.
@@ -439,7 +452,9 @@ fn policy(profile: &Profile, reasons: &mut Vec<Reason>) -> RunPolicy {
         build_timeout: profile.limits.build_timeout.unwrap_or(Span::from_secs(15 * 60)),
         run_timeout: profile.limits.run_timeout.unwrap_or(Span::from_secs(60 * 60)),
         check_valid_for: Span::from_secs(60),
+        in_flight_max: profile.limits.steps_in_flight.unwrap_or(usual_in_flight()),
     };
+    bounded(reasons, "limits.steps_in_flight", u64::from(policy.in_flight_max), 1, 64);
     bounded(reasons, "rollback.keep", u64::from(policy.keep), 1, 1_000);
     bounded(reasons, "limits.build_timeout", policy.build_timeout.as_millis(), 1_000, 86_400_000);
     bounded(reasons, "limits.run_timeout", policy.run_timeout.as_millis(), 1_000, 7 * 86_400_000);

@@ -88,6 +88,11 @@ pub struct Step {
     pub retry: Retry,
     /// Whether it may be done again when nobody knows whether it was done.
     pub repeatable: bool,
+    /// Whether it may run at the same time as the step before it, because it needs nothing of what that
+    /// one leaves. Counts between acts of one phase only: a check looks at what was finished, and a
+    /// switch is never one of several.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub beside: bool,
 }
 
 /// What a completed step leaves for those after it.

@@ -63,6 +63,7 @@ pub fn step(id: &str, phase: PhaseName, action: StepKind) -> Step {
         timeout: Span::from_secs(60),
         retry: Retry { attempts: 2, backoff: Span::from_secs(1) },
         repeatable: false,
+        beside: false,
     }
 }
 
