@@ -81,6 +81,12 @@ macro_rules! events {
         impl EventKind {
             /// Every kind, in the order of the type.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in Rust, for messages and diagrams.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)* }
+            }
         }
 
         impl Event {
@@ -93,7 +99,7 @@ macro_rules! events {
             /// Its kind's name in Rust, for messages and diagrams.
             #[must_use]
             pub const fn name(&self) -> &'static str {
-                match self { $(Self::$variant { .. } => stringify!($variant),)* }
+                self.kind().name()
             }
         }
     };

@@ -1,5 +1,7 @@
 //! How a phase can fail: a closed list of codes, each with its class, its meaning and its remedy.
 
+mod place;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -109,16 +111,12 @@ failure_codes! {
         "The port is in use.", "free the port or choose another access.port";
     ReplyLost, "reply_lost", InDoubt, true,
         "The target took the order but its answer was lost.", "nothing: the world is read back";
-    Interrupted, "interrupted", InDoubt, true,
-        "The control plane ended while the step ran.", "nothing: the world is read back";
     OutcomeUnknown, "outcome_unknown", Permanent, true,
         "It could not be found out whether a step took effect.", "look at the target by hand, then say what you found";
     UndoFailed, "undo_failed", Permanent, true,
         "What a step did could not be undone.", "restore the release by hand: see what is live now";
     Cancelled, "cancelled", Permanent, true,
         "The step was stopped on request.", "deploy again when you are ready";
-    StoreFull, "store_full", Permanent, true,
-        "The store has no space left to record the run.", "free disk space, then retry";
     Internal, "internal", Permanent, true,
         "Something went wrong inside the engine.", "report it with the diagnostics of `deploy doctor`";
 }

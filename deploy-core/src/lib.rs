@@ -50,6 +50,8 @@
 //! ```
 
 pub mod cancel;
+#[doc = include_str!("../docs/codes.md")]
+pub mod codes {}
 pub mod command;
 pub mod deployment;
 pub mod detect;

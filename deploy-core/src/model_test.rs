@@ -12,7 +12,7 @@ use crate::event::{Event, EventKind};
 use crate::failure::{Failure, FailureCode};
 use crate::id::{DeploymentId, Digest, Fence, ResourceId, Version};
 use crate::lifecycle::{
-    ANYWHERE, EDGES, Outcome, Phase, PhaseKind, PhaseName, Request, Run, StepState, UndoState,
+    ANYWHERE, EDGES, Outcome, Phase, PhaseKind, PhaseName, Request, StepState, UndoState,
 };
 use crate::plan::{Draft, DraftRequest, Output, Plan, Retry, Step, StepKind, Undo, draft};
 use crate::port::Probe;
@@ -449,6 +449,7 @@ fn inv_10_an_end_is_reachable_from_every_state(explored: &Explored) {
 }
 
 /// Explores one plan and checks every state of it.
+#[expect(clippy::disallowed_methods, reason = "says how long it took")]
 fn check(approval: Approval, plan: &Arc<Plan>) -> (usize, BTreeSet<Edge>) {
     let started = std::time::Instant::now();
     let explored = explore(approval, plan);

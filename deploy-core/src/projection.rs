@@ -322,6 +322,7 @@ fn failure_status(cause: &Cause) -> FailureStatus {
         code,
         message,
         retryable: code.retryable(),
+        profile_field: code.profile_field().map(str::to_owned),
         evidence,
         tail,
     }

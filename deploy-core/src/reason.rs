@@ -106,6 +106,22 @@ reason_codes! {
         "The port is used by another resource.", "choose another access.port";
 }
 
+impl ReasonCode {
+    /// Whether planning the same again, with nothing changed in the source or the profile, can help: what
+    /// stands in the way is outside of both, and may be gone later.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
+        matches!(
+            self,
+            Self::SourceUnreadable
+                | Self::HostTaken
+                | Self::PortTaken
+                | Self::InsufficientDisk
+                | Self::UnsupportedTarget
+        )
+    }
+}
+
 /// A value to set, or a command to give, that removes a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +148,9 @@ pub struct Reason {
     pub phase: PhaseName,
     /// What is wrong here, in this project.
     pub message: String,
+    /// Whether planning the same again, with nothing changed, can help.
+    #[serde(default)]
+    pub retryable: bool,
     /// What shows it.
     pub evidence: Vec<Fact>,
     /// What removes the cause.
@@ -151,6 +170,7 @@ impl Reason {
             code,
             phase: code.phase(),
             message: message.into(),
+            retryable: code.retryable(),
             evidence: Vec::new(),
             fix: vec![Fix { label: code.fix().to_owned(), set: None, command: None }],
             overrides: Vec::new(),

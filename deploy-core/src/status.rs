@@ -189,6 +189,9 @@ pub struct FailureStatus {
     pub message: String,
     /// Whether trying again, with nothing changed, can help.
     pub retryable: bool,
+    /// The profile field it concerns, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile_field: Option<String>,
     /// What shows it.
     pub evidence: Vec<Fact>,
     /// The last lines of output.

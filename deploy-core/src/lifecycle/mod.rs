@@ -24,6 +24,8 @@
 //! }
 //! ```
 
+#![doc = include_str!("../../docs/lifecycle.md")]
+
 mod blocked;
 mod detecting;
 mod edges;
