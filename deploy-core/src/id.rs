@@ -301,6 +301,15 @@ impl fmt::Display for Digest {
 pub struct StepId(Name);
 
 impl StepId {
+    /// A name that is written into a program.
+    ///
+    /// # Panics
+    /// When it is not a name: lower-case letters, digits and hyphens, beginning with a letter.
+    #[must_use]
+    pub fn literal(name: &'static str) -> Self {
+        name.parse().unwrap_or_else(|_| panic!("{name:?} is not the name of a step"))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,8 +1,7 @@
 //! What the static target adds to a plan. Pure.
 
 use deploy_core::id::StepId;
-use deploy_core::lifecycle::PhaseName;
-use deploy_core::plan::{ArtifactKind, CommandKind, Outline, Retry, Step, StepKind, Undo};
+use deploy_core::plan::{ArtifactKind, CommandKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::time::Span;
@@ -19,6 +18,9 @@ const PUBLISH_TIMEOUT: Span = Span::from_secs(10 * 60);
 /// How long one write to the route table may take, the reading back included.
 const SWITCH_TIMEOUT: Span = Span::from_secs(30);
 
+/// Every step may be tried again: each is idempotent.
+const RETRY: Retry = Retry { attempts: 3, backoff: Span::from_millis(200) };
+
 /// The steps, and why not.
 pub(crate) fn compile(outline: &Outline, url: Option<String>) -> Compiled {
     Compiled { steps: steps(outline), url, blocked: objections(outline), warnings: Vec::new() }
@@ -28,67 +30,23 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let restoring = outline.artifact.as_ref().is_some_and(|artifact| artifact.digest.is_some());
     let mut steps = Vec::with_capacity(5);
     if restoring {
-        steps.push(step(
-            ARTIFACT,
-            PhaseName::Execute,
-            "check that the kept release is whole",
-            StepKind::Act,
-            Undo::NotNeeded,
-            PUBLISH_TIMEOUT,
-        ));
+        let artifact = Step::act(StepId::literal(ARTIFACT), "check that the kept release is whole");
+        steps.push(artifact.within(PUBLISH_TIMEOUT));
     } else {
         if outline.commands.iter().any(|command| runs_here(command.kind)) {
-            steps.push(step(
-                BUILD,
-                PhaseName::Execute,
-                "build in a copy of the source",
-                StepKind::Act,
-                undo("remove the copy"),
-                outline.policy.build_timeout,
-            ));
+            let build = Step::act(StepId::literal(BUILD), "build in a copy of the source");
+            steps.push(build.undone_by("remove the copy").within(outline.policy.build_timeout));
         }
-        steps.push(step(
-            PUBLISH,
-            PhaseName::Execute,
-            "store the site as an immutable release",
-            StepKind::Act,
-            undo("remove what was staged"),
-            PUBLISH_TIMEOUT,
-        ));
+        let publish = Step::act(StepId::literal(PUBLISH), "store the site as an immutable release");
+        steps.push(publish.undone_by("remove what was staged").within(PUBLISH_TIMEOUT));
     }
     let check_timeout = Span::from_millis(outline.health.policy.deadline.as_millis().saturating_add(30_000));
-    let check =
-        |id, title| step(id, PhaseName::Verify, title, StepKind::Check, Undo::NotNeeded, check_timeout);
+    let check = |id, title| Step::check(StepId::literal(id), title).within(check_timeout);
+    let switch = Step::switch(StepId::literal(SWITCH), "send traffic to the new release");
     steps.push(check(CHECK_CANDIDATE, "ask the new release before anybody else can"));
-    let switch = StepKind::Switch { needs_check: true };
-    steps.push(step(
-        SWITCH,
-        PhaseName::Verify,
-        "send traffic to the new release",
-        switch,
-        undo("send traffic back to the release before"),
-        SWITCH_TIMEOUT,
-    ));
+    steps.push(switch.undone_by("send traffic back to the release before").within(SWITCH_TIMEOUT));
     steps.push(check(CHECK_PUBLIC, "ask the public address for the new release"));
-    steps
-}
-
-fn undo(title: &str) -> Undo {
-    Undo::Automatic { title: title.to_owned() }
-}
-
-fn step(id: &str, phase: PhaseName, title: &str, action: StepKind, undo: Undo, timeout: Span) -> Step {
-    Step {
-        id: id.parse::<StepId>().expect("the step names above are names"),
-        phase,
-        title: title.to_owned(),
-        action,
-        undo,
-        timeout,
-        retry: Retry { attempts: 3, backoff: Span::from_millis(200) },
-        repeatable: true,
-        beside: false,
-    }
+    steps.into_iter().map(|step| step.tried(RETRY)).collect()
 }
 
 /// Install and build run in the copy of the source; the others have no place here.

@@ -95,6 +95,77 @@ pub struct Step {
     pub beside: bool,
 }
 
+impl Step {
+    /// How long an attempt may take unless said otherwise: a minute.
+    pub const TIMEOUT: Span = Span::from_secs(60);
+
+    /// A step that changes something nobody sees yet, in the phase execute. Unless said otherwise it leaves
+    /// nothing to take back, may take [`Step::TIMEOUT`], is tried once, and may be repeated when nobody knows
+    /// whether it was done.
+    pub fn act(id: StepId, title: impl Into<String>) -> Self {
+        Self::new(id, PhaseName::Execute, title, StepKind::Act)
+    }
+
+    /// A step that looks at the world, in the phase verify.
+    pub fn check(id: StepId, title: impl Into<String>) -> Self {
+        Self::new(id, PhaseName::Verify, title, StepKind::Check)
+    }
+
+    /// The step that sends traffic to the new release, in the phase verify, after a check of the same artifact.
+    pub fn switch(id: StepId, title: impl Into<String>) -> Self {
+        Self::new(id, PhaseName::Verify, title, StepKind::Switch { needs_check: true })
+    }
+
+    fn new(id: StepId, phase: PhaseName, title: impl Into<String>, action: StepKind) -> Self {
+        Self {
+            id,
+            phase,
+            title: title.into(),
+            action,
+            undo: Undo::NotNeeded,
+            timeout: Self::TIMEOUT,
+            retry: Retry::NEVER,
+            repeatable: true,
+            beside: false,
+        }
+    }
+
+    /// The executor can take it back.
+    #[must_use]
+    pub fn undone_by(mut self, title: impl Into<String>) -> Self {
+        self.undo = Undo::Automatic { title: title.into() };
+        self
+    }
+
+    /// Nobody can take it back; the plan says why before anything runs.
+    #[must_use]
+    pub fn irreversible(mut self, why: impl Into<String>) -> Self {
+        self.undo = Undo::Irreversible { why: why.into() };
+        self
+    }
+
+    /// How long one attempt may take.
+    #[must_use]
+    pub const fn within(mut self, timeout: Span) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How often it is tried.
+    #[must_use]
+    pub const fn tried(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// It may run at the same time as the step before it.
+    #[must_use]
+    pub const fn beside_the_one_before(mut self) -> Self {
+        self.beside = true;
+        self
+    }
+}
+
 /// What a completed step leaves for those after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
