@@ -1,8 +1,10 @@
 //! What detection says about a source. The rules live in adapters; the words live here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Fact;
+use crate::evidence::{Ask, Fact};
 use crate::reason::Reason;
 
 /// What kind of program it is.
@@ -48,6 +50,28 @@ pub struct Found<T> {
     pub evidence: Fact,
 }
 
+/// The services of a Compose file, and the one that people reach.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ComposeProject {
+    /// The file, relative to the base directory.
+    pub file: String,
+    /// The service that answers requests; absent while that is not certain.
+    pub web: Option<String>,
+    /// Every service, in order.
+    pub services: Vec<String>,
+}
+
+/// What a round of detection comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detected {
+    /// This is what it is.
+    Done(Box<Detection>),
+    /// It can't be said before these are known; never empty, and never what is known already.
+    Needs(BTreeSet<Ask>),
+}
+
 /// What detection says: a proposal that the profile's explicit values overrule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -79,8 +103,47 @@ pub struct Detection {
     pub publish_directory: Option<Found<String>>,
     /// The file for single-page fallback.
     pub fallback: Option<Found<String>>,
-    /// The Dockerfile.
+    /// The Dockerfile, relative to the base directory.
     pub dockerfile: Option<Found<String>>,
+    /// The stage of the Dockerfile that is the release; the last one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile_stage: Option<Found<String>>,
+    /// The Compose file and its services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compose: Option<Found<ComposeProject>>,
+    /// An image that exists already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Found<String>>,
+    /// The directory that install, build and start need around them, relative to the source, where that is not the
+    /// base directory: the root of the workspace that the app is a member of. All of it belongs in the build's copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Found<String>>,
+    /// The image a generated Dockerfile builds in: an official one, with a tag that exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_image: Option<Found<String>>,
+    /// The image a generated Dockerfile runs in, or serves a static site from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_image: Option<Found<String>>,
+    /// What the install command reads, relative to the workspace (the base directory if there is none): files, and
+    /// directories with a `/` at the end. A generated Dockerfile copies them before everything else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<String>,
+    /// What the running release needs of the build's directory, relative to the workspace (the base directory if there
+    /// is none); everything when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runtime_files: Vec<String>,
+    /// Directories that install and build commands keep between two builds, as absolute paths in the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<String>,
+    /// Plain variables for the build and the running release: `NODE_ENV`, `PORT`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Debian packages that the build needs.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub build_packages: BTreeSet<String>,
+    /// Debian packages that the running release needs.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub runtime_packages: BTreeSet<String>,
     /// The port the program listens on.
     pub internal_port: Option<Found<u16>>,
     /// The path that tells health.

@@ -67,6 +67,7 @@ pub mod hint;
 pub mod id;
 pub mod lifecycle;
 pub mod log;
+pub mod path;
 pub mod plan;
 pub mod port;
 mod projection;

@@ -7,6 +7,7 @@
 //! | a database | [`Journal`], [`Lease`], [`Catalogue`] and [`Logs`] |
 //! | a clock, ids | [`Clock`], [`Ids`] |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cancel::Cancel;
-use crate::detect::Detection;
+use crate::detect::Detected;
 use crate::effect::{Effect, IdempotencyKey};
-use crate::evidence::Evidence;
+use crate::evidence::{Ask, Evidence};
 use crate::failure::Failure;
 use crate::id::{DeploymentId, Digest, Fence, ReleaseId, ResourceId, ResourceKey, Seq, StepId, Version};
 use crate::log::{LogLine, LogQuery};
@@ -192,16 +193,11 @@ pub type LeftOut = Box<dyn Fn(&str, bool) -> bool + Send + Sync>;
 /// Reads sources. Never runs anything from them and never follows a link out of them.
 #[async_trait]
 pub trait Sources: Send + Sync {
-    /// A bounded look at a source. `wanted` names files (`package.json`) whose contents are read.
+    /// Opens a source to be asked about. Fetches it first where it is somewhere else.
     ///
     /// # Errors
-    /// The reasons why it can't be read, for the preview.
-    async fn read(
-        &self,
-        source: &Source,
-        profile: &Profile,
-        wanted: &[&str],
-    ) -> Result<Evidence, Vec<Reason>>;
+    /// Every reason why it can't be read, for the preview.
+    async fn open(&self, source: &Source, profile: &Profile) -> Result<Box<dyn OpenSource>, Vec<Reason>>;
 
     /// What is not published although it lies in `directory` of a checkout: our own files, and what
     /// ignore files name. Paths are relative to `directory`.
@@ -218,13 +214,25 @@ pub trait Sources: Send + Sync {
     ) -> Result<PathBuf, Failure>;
 }
 
+/// A source that answers questions. Dropping it removes whatever was made to read it.
+#[async_trait]
+pub trait OpenSource: Send {
+    /// The commit it is at, where it is a checkout.
+    fn commit(&self) -> Option<String>;
+
+    /// Answers every ask into `evidence`. What can't be read is an answer, too.
+    ///
+    /// # Errors
+    /// Reasons why the source as a whole can't be read any more.
+    async fn look(&mut self, asks: &BTreeSet<Ask>, evidence: &mut Evidence) -> Result<(), Vec<Reason>>;
+}
+
 /// Recognises projects. Pure: evidence and profile in, detection out.
 pub trait Detector: Send + Sync {
-    /// The names of the files whose contents the rules read.
-    fn wanted(&self) -> &[&str];
-
-    /// What the evidence says.
-    fn detect(&self, evidence: &Evidence, profile: &Profile) -> Detection;
+    /// What the evidence says, or what has to be known before that can be said.
+    ///
+    /// It depends on what it asked for only: knowing more of the same source changes nothing.
+    fn detect(&self, evidence: &Evidence, profile: &Profile) -> Detected;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -76,6 +76,42 @@ reason_codes! {
         "A build command is set but not where its result is.", "set runtime.publish_directory to the directory that the build writes";
     UnsupportedProject, "unsupported_project", Detect, Some("runtime.build"),
         "The project was recognised but can't be planned from what was found.", "set runtime.build and runtime.publish_directory explicitly";
+    NothingRecognised, "nothing_recognised", Detect, Some("runtime.start"),
+        "Nothing in the source says what it is.", "set source.base_directory to where the app is, or runtime.start to the command that runs it";
+    SeveralApps, "several_apps", Detect, Some("source.baseDirectory"),
+        "The source holds several apps that can be deployed.", "set source.base_directory to the one that is meant";
+    ManifestInvalid, "manifest_invalid", Detect, None,
+        "A file that says how the project is built can't be understood.", "mend the file";
+    ConflictingLockfiles, "conflicting_lockfiles", Detect, Some("runtime.install"),
+        "The source has lockfiles of several package managers, and nothing says which one counts.", "remove all but one, or name the package manager in package.json";
+    StartUnknown, "start_unknown", Detect, Some("runtime.start"),
+        "It is a program, but nothing says how it is started in production.", "set runtime.start to the command that runs it";
+    OutputUnknown, "output_unknown", Detect, Some("runtime.publishDirectory"),
+        "The build makes a site, but where it puts it can't be read from the configuration.", "set runtime.publish_directory to the directory that the build writes";
+    PortUnknown, "port_unknown", Detect, Some("network.internalPort"),
+        "It listens on a port, but nothing says on which.", "set network.internal_port to the port that the program listens on";
+    ServiceUnknown, "service_unknown", Detect, Some("runtime.service"),
+        "The Compose file has several services that people could reach.", "set runtime.service to the one that people reach";
+    StageUnknown, "stage_unknown", Detect, Some("runtime.stage"),
+        "The Dockerfile has no stage of that name.", "set runtime.stage to a stage that the Dockerfile has";
+    DockerfileMissing, "dockerfile_missing", Detect, Some("runtime.dockerfile"),
+        "The Dockerfile that was named does not exist.", "correct runtime.dockerfile";
+    ImageInvalid, "image_invalid", Detect, Some("runtime.image"),
+        "What was given is not an image reference.", "set runtime.image to NAME:TAG or NAME@sha256:DIGEST";
+    NoLockfile, "no_lockfile", Detect, Some("runtime.install"),
+        "No lockfile fixes the versions of what is installed: two builds of one commit may differ.", "commit the lockfile of the package manager";
+    DevServerAsStart, "dev_server_as_start", Detect, Some("runtime.start"),
+        "The start command runs a development server.", "set runtime.start to a command for production";
+    FloatingBaseImage, "floating_base_image", Detect, Some("runtime.dockerfile"),
+        "A base image has no fixed version: two builds of one commit may differ.", "name a version, or a digest, in the Dockerfile";
+    PortGuessed, "port_guessed", Detect, Some("network.internalPort"),
+        "The port is a guess: it is what such programs usually listen on.", "set network.internal_port to the port that the program listens on";
+    NoHealthPath, "no_health_path", Detect, Some("health.path"),
+        "Nothing says which path tells health, so / is asked.", "set health.path to a path that answers 2xx when the program can do its work";
+    SingleWriterVolume, "single_writer_volume", Detect, None,
+        "The program writes to a volume or a database file of its own, which only one instance may use at a time.", "expect a short stop at each deployment, or keep the data in a service";
+    VersionUnavailable, "version_unavailable", Detect, None,
+        "The version that the source asks for has no image; the nearest one is used.", "ask for a version that is still published";
     UnsupportedStrategy, "unsupported_strategy", Plan, Some("runtime.strategy"),
         "The target can't carry out this strategy.", "use a strategy that the target supports";
     UnsupportedTarget, "unsupported_target", Plan, None,

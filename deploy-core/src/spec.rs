@@ -188,6 +188,12 @@ pub struct RuntimeProfile {
     /// The Dockerfile, relative to the base directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
+    /// The stage of the Dockerfile that is the release; the last one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The service of the Compose file that people reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The prebuilt image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,

@@ -1,16 +1,15 @@
 //! The port `Detector`: asks the rules, then lets explicit values win.
 
-use std::collections::BTreeSet;
-
-use deploy_core::detect::Detection;
+use deploy_core::detect::{Detected, Detection};
 use deploy_core::evidence::Evidence;
+use deploy_core::path::Inside;
 use deploy_core::port::Detector;
 use deploy_core::spec::{Profile, Strategy};
 
-use crate::omitted::unpublishable;
 use crate::publish;
-use crate::rule::Scene;
+use crate::rule::{Known, Scene};
 use crate::rules::{self, containers};
+use crate::unpublishable::unpublishable;
 
 /// Every rule there is.
 ///
@@ -20,49 +19,52 @@ use crate::rules::{self, containers};
 /// 2. `runtime.publish_directory`: it is published, whatever the project is.
 /// 3. `runtime.build` alone: the result is published from where the recognised generator puts it.
 /// 4. Otherwise as the first rule says that answers; if none does, there is nothing to serve.
-#[derive(Debug, Clone)]
-pub struct Catalogue {
-    wanted: Vec<&'static str>,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Catalogue;
 
 impl Catalogue {
     /// The catalogue with every rule.
     #[must_use]
-    pub fn new() -> Self {
-        let wanted: BTreeSet<&str> = rules::ALL.iter().flat_map(|rule| rule.wanted).copied().collect();
-        Self { wanted: wanted.into_iter().collect() }
-    }
-}
-
-impl Default for Catalogue {
-    fn default() -> Self {
-        Self::new()
+    pub const fn new() -> Self {
+        Self
     }
 }
 
 impl Detector for Catalogue {
-    fn wanted(&self) -> &[&str] {
-        &self.wanted
-    }
-
-    fn detect(&self, evidence: &Evidence, profile: &Profile) -> Detection {
-        let scene = Scene { evidence, profile };
-        let recognised = rules::ALL.iter().find_map(|rule| (rule.detect)(scene));
-        let mut detection = settle(scene, recognised);
-        // What a build will write is not there yet, so nothing can stand in its way.
-        if let (Some(found), None) = (&detection.publish_directory, &profile.runtime.build)
-            && detection.blocked.is_empty()
-        {
-            detection.blocked = unpublishable(evidence, &found.value);
+    fn detect(&self, evidence: &Evidence, profile: &Profile) -> Detected {
+        let known = Known::new(evidence, profile);
+        let base = profile.source.base_directory.as_deref().unwrap_or_default();
+        // A base directory that is not inside is refused where the source is opened.
+        let base = Inside::parse(base).unwrap_or_default();
+        let detection = judge(&known, &Scene::new(&known, base.as_str()));
+        let asks = known.into_asks();
+        match asks.is_empty() {
+            true => Detected::Done(Box::new(Detection { commit: evidence.commit.clone(), ..detection })),
+            false => Detected::Needs(asks),
         }
-        detection.dockerfile = containers::dockerfile(scene);
-        detection.commit.clone_from(&evidence.commit);
-        detection
     }
 }
 
-fn settle(scene: Scene<'_>, recognised: Option<Detection>) -> Detection {
-    let runtime = &scene.profile.runtime;
+fn judge(known: &Known<'_>, scene: &Scene<'_>) -> Detection {
+    let recognised = rules::ALL.iter().find_map(|rule| {
+        known.take_troubles();
+        let mut detection = rule(scene)?;
+        detection.blocked.extend(known.take_troubles());
+        Some(detection)
+    });
+    let mut detection = settle(scene, recognised);
+    // What a build will write is not there yet, so nothing can stand in its way.
+    if let (Some(found), None) = (&detection.publish_directory, &scene.profile().runtime.build)
+        && detection.blocked.is_empty()
+    {
+        detection.blocked = unpublishable(scene, &found.value);
+    }
+    detection.dockerfile = containers::dockerfile(scene);
+    detection
+}
+
+fn settle(scene: &Scene<'_>, recognised: Option<Detection>) -> Detection {
+    let runtime = &scene.profile().runtime;
     match runtime.strategy {
         Strategy::Dockerfile | Strategy::Compose | Strategy::Image | Strategy::Commands => Detection {
             blocked: Vec::new(),
@@ -75,7 +77,7 @@ fn settle(scene: Scene<'_>, recognised: Option<Detection>) -> Detection {
             (Some(directory), _) => publish::explicit(scene, directory, recognised.unwrap_or_default()),
             (None, Some(_)) => publish::of_build(scene, recognised.unwrap_or_default()),
             (None, None) => recognised.unwrap_or_else(|| Detection {
-                blocked: vec![publish::nothing(scene.evidence)],
+                blocked: vec![publish::nothing(scene)],
                 ..Detection::default()
             }),
         },

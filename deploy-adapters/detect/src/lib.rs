@@ -6,21 +6,24 @@
 //! | file | holds |
 //! |---|---|
 //! | `catalogue` | [`Catalogue`], the port `Detector`: asks the rules, then lets explicit values win |
-//! | `rule` | what a rule is, and how to add one |
-//! | `rules/*` | the rules, one file per family of projects |
-//! | `publish` | `runtime.publish_directory`, given or missing |
+//! | `rule` | what a rule is, what it sees, and how to add one |
+//! | `rules/*` | the rules, one file per ecosystem |
+//! | `publish`, `unpublishable` | what is published, given or missing, and what stands in the way |
 //! | `page` | whether an `index.html` is a finished page or the source of one |
-//! | [`omitted`] | what stands in the way of publishing although no rule saw it |
+//! | `manifest`, `version` | reading manifests, and version ranges to image tags |
 //! | `reasons` | building reasons with the exact lines to write |
-//! | [`path`] | the one check of every path that users write |
+//! | [`tree`] | a source in memory |
 
 mod catalogue;
-pub mod omitted;
+mod installed;
+mod manifest;
 mod page;
-pub mod path;
 mod publish;
 mod reasons;
 mod rule;
 mod rules;
+pub mod tree;
+mod unpublishable;
+mod version;
 
 pub use catalogue::Catalogue;

@@ -1,17 +1,18 @@
 //! `runtime.publish_directory`: what the user fixed, or what is missing beside a build command.
 
 use deploy_core::detect::{Detection, Found, ProjectKind, SupportTier};
-use deploy_core::evidence::{Evidence, Fact};
+use deploy_core::evidence::{EntryKind, Fact, Walk};
+use deploy_core::path::Inside;
 use deploy_core::reason::{Reason, ReasonCode};
 
+use crate::installed::is_installed;
 use crate::page::unfinished;
-use crate::path::Inside;
 use crate::reasons::{listed, publish_line, with_fixes};
 use crate::rule::Scene;
 use crate::rules::static_html;
 
 /// The user said what to publish: that wins over whatever the rules said.
-pub(crate) fn explicit(scene: Scene<'_>, text: &str, mut detection: Detection) -> Detection {
+pub(crate) fn explicit(scene: &Scene<'_>, text: &str, mut detection: Detection) -> Detection {
     detection.blocked.clear();
     detection.warnings.clear();
     detection.kind = ProjectKind::Static;
@@ -23,13 +24,13 @@ pub(crate) fn explicit(scene: Scene<'_>, text: &str, mut detection: Detection) -
             return detection;
         }
     };
-    let built = scene.profile.runtime.build.is_some();
-    let exists = scene.evidence.has_directory(directory.as_str());
+    let built = scene.profile().runtime.build.is_some();
+    let exists = built || is_there(scene, &directory);
     detection.planner = if built { "static-build" } else { "static-directory" }.to_owned();
     detection.support_tier = SupportTier::Full;
     detection.fallback = static_html::fallback(scene, directory.shown());
-    if !exists && !built {
-        detection.blocked.push(missing(scene.evidence, &directory));
+    if !exists {
+        detection.blocked.push(missing(scene, &directory));
         return detection;
     }
     // What a build will write can't be judged by what is there now.
@@ -54,9 +55,19 @@ fn outside(text: &str, wrong: &str) -> Reason {
 /// How many directories are offered in place of one that is missing.
 const OFFERED: usize = 3;
 
-fn missing(evidence: &Evidence, directory: &Inside) -> Reason {
+/// Whether there is anything to publish, and no link on the way to it that leaves the source.
+fn is_there(scene: &Scene<'_>, directory: &Inside) -> bool {
+    match scene.walk(directory) {
+        Some(Walk::Walked { files, passed_over }) => !files.is_empty() || !passed_over.is_empty(),
+        // What stands in the way is said when the directory is looked at for publishing.
+        Some(Walk::Refused(_)) | None => true,
+        Some(Walk::Absent) => false,
+    }
+}
+
+fn missing(scene: &Scene<'_>, directory: &Inside) -> Reason {
     let shown = directory.shown();
-    let near = near(evidence, directory.as_str());
+    let near = near(scene, directory.as_str());
     let question = match near.first() {
         Some(name) => format!("; did you mean {name}?"),
         None => String::new(),
@@ -64,12 +75,9 @@ fn missing(evidence: &Evidence, directory: &Inside) -> Reason {
     let message = format!("the publish directory {shown} does not exist, and no build makes it{question}");
     let mut reason = Reason::new(ReasonCode::PublishDirectoryMissing, message)
         .because("deploy.toml", format!("runtime.publish_directory is {shown}"));
-    // A link out of the source, or a directory left out by an ignore file, is there but was not listed.
-    let prefix = format!("{shown}: ");
-    for why in evidence.omitted.iter().filter_map(|omitted| omitted.strip_prefix(&prefix)) {
-        reason = reason.because(shown, why);
-    }
-    if evidence.has(directory.as_str()) {
+    if let Some(why) = scene.passed_over(directory.as_str()) {
+        reason = reason.because(shown, why.sentence());
+    } else if scene.has_at_all(directory.as_str()) {
         reason = reason.because(shown, "is a file");
     }
     let fixes = near.iter().map(|name| (format!("publish {name}"), publish_line(name))).collect();
@@ -77,12 +85,12 @@ fn missing(evidence: &Evidence, directory: &Inside) -> Reason {
 }
 
 /// The directories whose names are most like a wanted one, then those that hold a page.
-fn near(evidence: &Evidence, wanted: &str) -> Vec<String> {
-    let mut near: Vec<(usize, &str)> = Vec::new();
-    for directory in directories(evidence) {
-        let holds_page = evidence.has(&format!("{directory}/index.html"));
-        let name = directory.rsplit('/').next().unwrap_or(directory);
-        let distance = distance(wanted, directory).min(distance(wanted, name) + 1);
+fn near(scene: &Scene<'_>, wanted: &str) -> Vec<String> {
+    let mut near: Vec<(usize, String)> = Vec::new();
+    for directory in directories(scene) {
+        let holds_page = scene.has_at_all(&format!("{directory}/index.html"));
+        let name = directory.rsplit('/').next().unwrap_or(&directory);
+        let distance = distance(wanted, &directory).min(distance(wanted, name) + 1);
         if distance <= wanted.len() / 2 {
             near.push((distance, directory));
         } else if holds_page {
@@ -90,19 +98,29 @@ fn near(evidence: &Evidence, wanted: &str) -> Vec<String> {
         }
     }
     near.sort_unstable();
-    near.into_iter().take(OFFERED).map(|(_, directory)| directory.to_owned()).collect()
+    near.into_iter().take(OFFERED).map(|(_, directory)| directory).collect()
 }
 
-/// Every directory of the first two levels, in order.
-fn directories(evidence: &Evidence) -> Vec<&str> {
-    let mut directories = Vec::new();
-    for path in evidence.files.keys() {
-        let ends = path.match_indices('/').map(|(end, _)| end).take(2);
-        directories.extend(ends.map(|end| &path[..end]));
-        directories.dedup();
-    }
+/// How many directories are looked into for something to offer.
+const LOOKED_INTO: usize = 64;
+
+/// The directories of the first two levels, in order, git-ignored ones too.
+fn directories(scene: &Scene<'_>) -> Vec<String> {
+    let below = |directory: &str| -> Vec<String> {
+        let entries = scene.all(directory).into_iter().flatten();
+        let directories = entries.filter(|(name, entry)| {
+            entry.kind == EntryKind::Directory && !name.starts_with('.') && !is_installed(name)
+        });
+        let join = |name: &String| match directory {
+            "" => name.clone(),
+            directory => format!("{directory}/{name}"),
+        };
+        directories.map(|(name, _)| join(name)).take(LOOKED_INTO).collect()
+    };
+    let first = below("");
+    let second: Vec<String> = first.iter().flat_map(|directory| below(directory)).take(LOOKED_INTO).collect();
+    let mut directories = [first, second].concat();
     directories.sort_unstable();
-    directories.dedup();
     directories
 }
 
@@ -125,20 +143,20 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn page_warning(scene: Scene<'_>, directory: &Inside) -> Option<Reason> {
+fn page_warning(scene: &Scene<'_>, directory: &Inside) -> Option<Reason> {
     let page = directory.join("index.html");
     let shown = directory.shown();
-    if !scene.evidence.has(&page) {
+    if !scene.has_at_all(&page) {
         let message = format!("{shown} holds no index.html: its top will answer 404");
         return Some(Reason::new(ReasonCode::NothingToServe, message).because(page, "does not exist"));
     }
-    let why = unfinished(scene.text(&page)?)?;
+    let why = unfinished(scene.text_at_all(&page)?)?;
     let message = format!("{page} {why}; it is published as it is, because you said so");
     Some(Reason::new(ReasonCode::UnsupportedProject, message).because(page, why))
 }
 
 /// A build command is given, but not where its result is.
-pub(crate) fn of_build(scene: Scene<'_>, mut detection: Detection) -> Detection {
+pub(crate) fn of_build(scene: &Scene<'_>, mut detection: Detection) -> Detection {
     detection.kind = ProjectKind::Static;
     detection.planner = "static-build".to_owned();
     detection.support_tier = SupportTier::Partial;
@@ -157,8 +175,8 @@ pub(crate) fn of_build(scene: Scene<'_>, mut detection: Detection) -> Detection 
     detection
 }
 
-fn unknown(scene: Scene<'_>, finished: &[&str]) -> Reason {
-    let build = scene.profile.runtime.build.as_deref().unwrap_or_default();
+fn unknown(scene: &Scene<'_>, finished: &[&str]) -> Reason {
+    let build = scene.profile().runtime.build.as_deref().unwrap_or_default();
     let there = match finished.is_empty() {
         true => String::new(),
         false => format!("; an index.html is in {}", listed(finished)),
@@ -173,38 +191,35 @@ fn unknown(scene: Scene<'_>, finished: &[&str]) -> Reason {
 }
 
 /// Nothing was recognised, and there is no page.
-pub(crate) fn nothing(evidence: &Evidence) -> Reason {
+pub(crate) fn nothing(scene: &Scene<'_>) -> Reason {
     let looked = static_html::DIRECTORIES.map(|directory| match directory {
         "." => "index.html".to_owned(),
         other => format!("{other}/index.html"),
     });
-    let message = match evidence.files.is_empty() {
+    let message = match scene.all("").is_none_or(std::collections::BTreeMap::is_empty) {
         true => "the source is empty".to_owned(),
         false => "there is no index.html where a site keeps it".to_owned(),
     };
     let mut reason =
         Reason::new(ReasonCode::NothingToServe, format!("{message}; looked for {}", listed(&looked)));
-    for file in pages_elsewhere(evidence) {
+    let pages = pages_elsewhere(scene);
+    for file in &pages {
         reason = reason.because(file, "a page, but not where it is looked for");
     }
-    let directories = pages_elsewhere(evidence).filter(|file| file.ends_with("/index.html"));
-    let fixes = directories.filter_map(|file| file.rsplit_once('/'));
+    let directories = pages.iter().filter_map(|file| file.strip_suffix("/index.html"));
     let fixes =
-        fixes.map(|(directory, _)| (format!("publish {directory}"), publish_line(directory))).collect();
+        directories.map(|directory| (format!("publish {directory}"), publish_line(directory))).collect();
     with_fixes(reason, fixes)
 }
 
-/// What may have been meant as the page: an `index.html` deeper down, or one in another spelling at the top.
-fn pages_elsewhere(evidence: &Evidence) -> impl Iterator<Item = &str> {
-    let mut pages: Vec<&str> =
-        evidence.files.keys().map(String::as_str).filter(|path| is_page(path)).collect();
-    pages.sort_by_key(|path| (path.matches('/').count(), *path));
-    pages.into_iter().take(OFFERED)
-}
-
-fn is_page(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let at_top = !path.contains('/');
-    name == "index.html"
-        || at_top && [".html", ".htm"].iter().any(|ending| name.to_lowercase().ends_with(ending))
+/// What may have been meant as the page: one in another spelling at the top, or an `index.html` deeper down.
+fn pages_elsewhere(scene: &Scene<'_>) -> Vec<String> {
+    let is_page = |name: &str| [".html", ".htm"].iter().any(|ending| name.to_lowercase().ends_with(ending));
+    let top = scene.all("").into_iter().flatten().map(|(name, _)| name);
+    let top = top.filter(|name| is_page(name) && scene.has_at_all(name)).cloned();
+    let below = directories(scene).into_iter().map(|directory| format!("{directory}/index.html"));
+    let mut pages: Vec<String> = top.chain(below.filter(|page| scene.has_at_all(page))).collect();
+    pages.sort_by_key(|path| (path.matches('/').count(), path.clone()));
+    pages.truncate(OFFERED);
+    pages
 }

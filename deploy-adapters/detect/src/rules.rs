@@ -4,6 +4,7 @@ pub(crate) mod containers;
 mod generators;
 mod marker;
 mod node;
+pub(crate) mod procfile;
 mod programs;
 pub(crate) mod static_html;
 mod unplanned;

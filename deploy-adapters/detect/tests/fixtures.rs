@@ -1,26 +1,13 @@
 //! Projects as evidence, and what the catalogue says about them.
 
 use deploy_core::detect::{Detection, ProjectKind, SupportTier};
-use deploy_core::evidence::Evidence;
-use deploy_core::port::Detector;
+use deploy_core::evidence::PassedOver;
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Strategy};
 use deploy_detect::Catalogue;
+use deploy_detect::tree::Tree;
 
 const PAGE: &str = "<!doctype html><title>hello</title><h1>hello</h1>";
-
-/// Files with their contents; what starts with `<` or `{` is just a text like any other.
-fn evidence(files: &[(&str, &str)]) -> Evidence {
-    let catalogue = Catalogue::new();
-    let mut evidence = Evidence { commit: Some("c0ffee".repeat(6) + "c0ff"), ..Evidence::default() };
-    for (path, text) in files {
-        evidence.files.insert((*path).to_owned(), text.len() as u64);
-        if catalogue.wanted().contains(path) {
-            evidence.texts.insert((*path).to_owned(), (*text).to_owned());
-        }
-    }
-    evidence
-}
 
 fn detect(files: &[(&str, &str)]) -> Detection {
     detect_with(files, |_| {})
@@ -29,7 +16,11 @@ fn detect(files: &[(&str, &str)]) -> Detection {
 fn detect_with(files: &[(&str, &str)], set: impl FnOnce(&mut Profile)) -> Detection {
     let mut profile = Profile::default();
     set(&mut profile);
-    Catalogue::new().detect(&evidence(files), &profile)
+    judge(&Tree::new(files), &profile)
+}
+
+fn judge(tree: &Tree, profile: &Profile) -> Detection {
+    tree.judge(&Catalogue::new(), profile).expect("it asks for ever").0
 }
 
 fn published(detection: &Detection) -> Option<&str> {
@@ -54,7 +45,6 @@ fn a_page_at_the_top_is_a_site() {
     assert_eq!((detection.kind, detection.support_tier), (ProjectKind::Static, SupportTier::Full));
     assert_eq!(detection.evidence[0].file, "index.html");
     assert_eq!(detection.warnings, []);
-    assert!(detection.commit.is_some());
 }
 
 #[test]
@@ -290,11 +280,11 @@ fn an_explicit_directory_wins_over_everything() {
 
 #[test]
 fn a_directory_that_was_passed_over_says_why_it_is_missing() {
-    let mut evidence = evidence(&[("a.txt", "")]);
-    evidence.omitted.push("dist: a link that leaves the source (/srv)".to_owned());
+    let mut tree = Tree::new(&[("a.txt", "")]);
+    tree.pass_over("dist", PassedOver::LinkOut { target: "/srv".to_owned() });
     let mut profile = Profile::default();
     profile.runtime.publish_directory = Some("dist".to_owned());
-    let detection = Catalogue::new().detect(&evidence, &profile);
+    let detection = judge(&tree, &profile);
     let facts: Vec<&str> = detection.blocked[0].evidence.iter().map(|fact| fact.fact.as_str()).collect();
     assert!(facts.contains(&"a link that leaves the source (/srv)"), "{facts:?}");
 }
@@ -328,29 +318,28 @@ fn another_strategy_is_left_to_the_plan() {
 #[test]
 fn a_package_that_is_no_json_is_not_guessed_at() {
     let detection = detect(&[("package.json", "{,}"), ("index.html", PAGE)]);
-    assert_eq!(codes(&detection.blocked), [ReasonCode::UnsupportedProject]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::ManifestInvalid]);
     assert!(detection.blocked[0].message.contains("not valid JSON"));
 }
 
 #[test]
 fn what_cannot_be_published_blocks_before_anything_runs() {
-    let mut evidence = evidence(&[("dist/index.html", PAGE)]);
-    evidence.omitted = [
-        "dist/a.js: a link that leaves the source (/srv/a.js)",
-        "dist/x: y/z: a link to something that does not exist (gone)",
-        "dist/.cache/s: not a file, but a device, a pipe or a socket",
-        "dist/shared: a link to a directory, not followed (../shared)",
-        "other/loop: a link that leads back to itself (loop)",
-        "and 12 more paths",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let detect = |profile: &Profile| Catalogue::new().detect(&evidence, profile);
+    let mut tree = Tree::new(&[("dist/index.html", PAGE)]);
+    let target = || "gone".to_owned();
+    for (path, why) in [
+        ("dist/a.js", PassedOver::LinkOut { target: target() }),
+        ("dist/x: y/z", PassedOver::LinkDangling { target: target() }),
+        ("dist/.cache/s", PassedOver::Special),
+        ("dist/shared", PassedOver::LinkToDirectory { target: target() }),
+        ("other/loop", PassedOver::LinkLoop { target: target() }),
+    ] {
+        tree.pass_over(path, why);
+    }
     let mut profile = Profile::default();
-    let detection = detect(&profile);
+    let detection = judge(&tree, &profile);
     assert_eq!(codes(&detection.blocked), [ReasonCode::SourceUnsafe; 2]);
     let files: Vec<&str> = detection.blocked.iter().map(|reason| reason.evidence[0].file.as_str()).collect();
     assert_eq!(files, ["dist/a.js", "dist/x: y/z"]);
     profile.runtime.build = Some("make".to_owned());
-    assert_eq!(published(&detect(&profile)), Some("dist"));
+    assert_eq!(published(&judge(&tree, &profile)), Some("dist"));
 }

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use deploy_core::detect::Detected;
+use deploy_core::evidence::Evidence;
 use deploy_core::port::{Detector, Sources};
 use deploy_core::spec::{Profile, Source};
 use deploy_detect::Catalogue;
@@ -13,27 +15,28 @@ async fn main() {
     let (sources, catalogue, profile) = (Directories::default(), Catalogue::new(), Profile::default());
     for path in std::env::args().skip(1) {
         let started = Instant::now();
-        let found =
-            sources.read(&Source::Directory { path: path.clone() }, &profile, catalogue.wanted()).await;
-        let (read, started) = (started.elapsed(), Instant::now());
-        match found {
-            Ok(evidence) => {
-                let detection = catalogue.detect(&evidence, &profile);
-                let judged = started.elapsed();
-                println!("{path}: {} files, read in {read:?}, judged in {judged:?}", evidence.files.len());
-                let directory = detection.publish_directory.map(|found| found.value);
-                println!("  {:?} publishes {directory:?}, commit {:?}", detection.planner, detection.commit);
-                evidence.omitted.iter().for_each(|omitted| println!("  omitted: {omitted}"));
-                for (kind, reasons) in [("blocked", detection.blocked), ("warning", detection.warnings)] {
-                    for reason in reasons {
-                        println!("  {kind}: {}: {}", reason.code.code(), reason.message);
-                        let lines =
-                            reason.fix.iter().chain(&reason.overrides).filter_map(|fix| fix.set.as_deref());
-                        lines.for_each(|line| println!("    {line}"));
+        let mut opened = match sources.open(&Source::Directory { path: path.clone() }, &profile).await {
+            Ok(opened) => opened,
+            Err(reasons) => {
+                reasons.iter().for_each(|reason| println!("{path}: {}", reason.message));
+                continue;
+            }
+        };
+        let mut evidence = Evidence { commit: opened.commit(), ..Evidence::default() };
+        let mut rounds = 0;
+        let detection = loop {
+            rounds += 1;
+            match catalogue.detect(&evidence, &profile) {
+                Detected::Done(detection) => break detection,
+                Detected::Needs(asks) => {
+                    println!("  {asks:?}");
+                    if let Err(reasons) = opened.look(&asks, &mut evidence).await {
+                        return reasons.iter().for_each(|reason| println!("{path}: {}", reason.message));
                     }
                 }
             }
-            Err(reasons) => reasons.iter().for_each(|reason| println!("{path}: {}", reason.message)),
-        }
+        };
+        println!("{path}: {rounds} rounds in {:?}", started.elapsed());
+        println!("{detection:#?}");
     }
 }

@@ -46,6 +46,14 @@ pub(crate) fn read(root: impl AsFd, path: &str, limit: u64) -> io::Result<Option
     read_whole(file, limit)
 }
 
+/// Reads the first bytes of a regular file below `root`.
+pub(crate) fn head(root: impl AsFd, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, _) = regular(resolve(root, path, OFlags::RDONLY | OFlags::NONBLOCK)?)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads a file whole, or `None` if it has more than `limit` bytes. What it grows by meanwhile counts as well.
 pub(crate) fn read_whole(file: File, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();

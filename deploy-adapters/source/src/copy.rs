@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deploy_core::cancel::Cancel;
 use deploy_core::failure::{Failure, FailureCode};
@@ -12,9 +12,8 @@ use rustix::fs::{Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, symlink
 use rustix::io::Errno;
 
 use crate::beneath::{self, Trouble, trouble};
-use crate::commit::Repository;
 use crate::entries::{Entry, Kind, entries, join};
-use crate::ignores::Ignores;
+use crate::ignores::{Ignores, above};
 use crate::limits::Limits;
 
 /// How many bytes are copied before the request to stop is looked at again.
@@ -29,7 +28,7 @@ pub(crate) fn copy(
     cancel: &Cancel,
 ) -> Result<(), Failure> {
     let itself = fstat(target).map_err(|error| unwritable("", &error.into()))?;
-    let (prefix, ignores) = ignores_above(path, limits);
+    let (prefix, ignores) = above(path, limits.text_bytes);
     let mut copy = Copy {
         root: root.as_fd(),
         prefix,
@@ -41,28 +40,6 @@ pub(crate) fn copy(
         bytes: 0,
     };
     copy.directory(root.as_fd(), target.as_fd(), "", 0)
-}
-
-/// If the source is a part of a repository, the ignore files above it count too. Also returns where the source is in
-/// the repository, as the beginning of every path that is matched.
-fn ignores_above(path: &Path, limits: &Limits) -> (String, Ignores) {
-    let mut ignores = Ignores::default();
-    let repository = std::fs::canonicalize(path).ok().and_then(|path| Some((Repository::of(&path)?, path)));
-    let Some((repository, path)) = repository else { return (String::new(), ignores) };
-    let prefix = path.strip_prefix(&repository.work_tree).ok().and_then(Path::to_str);
-    let Some(prefix) = prefix else { return (String::new(), ignores) };
-    if let Ok(common) = beneath::root(&repository.common_directory) {
-        ignores.enter_git(common, "", "info/exclude", 0, limits.text_bytes);
-    }
-    let mut above = PathBuf::new();
-    for component in Path::new(prefix).components() {
-        if let Ok(directory) = beneath::root(&repository.work_tree.join(&above)) {
-            let at = above.to_string_lossy();
-            ignores.enter_git(directory, &at, ".gitignore", 0, limits.text_bytes);
-        }
-        above.push(component);
-    }
-    (prefix.to_owned(), ignores)
 }
 
 struct Copy<'a> {

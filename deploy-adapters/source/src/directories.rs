@@ -1,33 +1,29 @@
 //! The port `Sources` for directories on this machine.
 
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use deploy_core::cancel::Cancel;
-use deploy_core::evidence::Evidence;
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::port::{Layout, LeftOut, Sources};
+use deploy_core::port::{Layout, LeftOut, OpenSource, Sources};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Source};
 
-use crate::commit::Repository;
+use crate::beneath;
 use crate::copy::{cancelled, copy, unwritable};
 use crate::left_out::left_out;
 use crate::limits::Limits;
 use crate::locate::{Located, locate};
+use crate::opened::{OpenDirectory, broke_off};
 use crate::remove::remove;
-use crate::{beneath, listing, texts};
 
 /// The directory of a workspace that holds the copy of the source.
 const COPY: &str = "src";
 
 /// Reads directories on this machine.
 ///
-/// `read` lists regular files, and links inside the source that lead to one. Not listed are directories of version
-/// control, installed packages and caches, and what `.deployignore` names; `.gitignore` does not count there, because
-/// finished sites are usually git-ignored. Links that leave the source, dangle or loop are named in
-/// `Evidence::omitted`.
+/// A listing marks what `.gitignore` leaves out and passes over what `.deployignore` names, links that leave the
+/// source, dangle or loop, and whatever is neither a file nor a directory.
 ///
 /// `checkout` with [`Layout::Workspace`] copies the whole source, so that a build finds what lies beside its base
 /// directory, without `.git` and what `.gitignore`, `.git/info/exclude` and `.deployignore` leave out.
@@ -46,18 +42,11 @@ impl Directories {
 
 #[async_trait]
 impl Sources for Directories {
-    async fn read(
-        &self,
-        source: &Source,
-        profile: &Profile,
-        wanted: &[&str],
-    ) -> Result<Evidence, Vec<Reason>> {
+    async fn open(&self, source: &Source, profile: &Profile) -> Result<Box<dyn OpenSource>, Vec<Reason>> {
         let (limits, source, profile) = (self.limits.clone(), source.clone(), profile.clone());
-        let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
-        let reading = tokio::task::spawn_blocking(move || look(&source, &profile, &wanted, &limits));
-        reading.await.unwrap_or_else(|_| {
-            Err(vec![Reason::new(ReasonCode::SourceUnreadable, "reading the source ended unexpectedly")])
-        })
+        let opening = tokio::task::spawn_blocking(move || OpenDirectory::open(&source, &profile, limits));
+        let opened = opening.await.unwrap_or_else(|_| Err(broke_off()))?;
+        Ok(Box::new(opened))
     }
 
     fn left_out(&self, checkout: &Path, directory: &Path) -> LeftOut {
@@ -84,20 +73,6 @@ impl Sources for Directories {
         let lost = |_| Err(Failure::new(FailureCode::Internal, "copying the source ended unexpectedly"));
         checkout.await.unwrap_or_else(lost)
     }
-}
-
-fn look(
-    source: &Source,
-    profile: &Profile,
-    wanted: &[String],
-    limits: &Limits,
-) -> Result<Evidence, Vec<Reason>> {
-    let Located { path, root, base, base_directory, publish } = locate(source, profile)?;
-    let publish = publish.as_ref();
-    let mut found = listing::list(root.as_fd(), base_directory.as_fd(), base.as_str(), publish, limits)?;
-    let texts = texts::read(root.as_fd(), base.as_str(), publish, wanted, &mut found, limits)?;
-    let commit = std::fs::canonicalize(path).ok().and_then(|path| Repository::of(&path)?.commit());
-    Ok(Evidence { files: found.files, texts, omitted: found.omitted, commit })
 }
 
 /// The base directory itself, without links in its path.

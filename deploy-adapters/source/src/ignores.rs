@@ -4,12 +4,13 @@
 //! not read: the same source has to give the same result on every machine.
 
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::beneath;
+use crate::commit::Repository;
 
 /// The ignore file of this product.
 pub(crate) const DEPLOYIGNORE: &str = ".deployignore";
@@ -64,8 +65,30 @@ impl Ignores {
     }
 }
 
+/// If the source is a part of a repository, the ignore files above it count too. Also returns where the source is in
+/// the repository, as the beginning of every path that is matched.
+pub(crate) fn above(path: &Path, text_bytes: u64) -> (String, Ignores) {
+    let mut ignores = Ignores::default();
+    let repository = std::fs::canonicalize(path).ok().and_then(|path| Some((Repository::of(&path)?, path)));
+    let Some((repository, path)) = repository else { return (String::new(), ignores) };
+    let prefix = path.strip_prefix(&repository.work_tree).ok().and_then(Path::to_str);
+    let Some(prefix) = prefix else { return (String::new(), ignores) };
+    if let Ok(common) = beneath::root(&repository.common_directory) {
+        ignores.enter_git(common, "", "info/exclude", 0, text_bytes);
+    }
+    let mut above = PathBuf::new();
+    for component in Path::new(prefix).components() {
+        if let Ok(directory) = beneath::root(&repository.work_tree.join(&above)) {
+            let at = above.to_string_lossy();
+            ignores.enter_git(directory, &at, ".gitignore", 0, text_bytes);
+        }
+        above.push(component);
+    }
+    (prefix.to_owned(), ignores)
+}
+
 /// The patterns of one file. Lines that are no valid pattern are passed over, as git does.
-fn load(directory: impl AsFd, path: &str, file: &str, limit: u64) -> Option<Gitignore> {
+pub(crate) fn load(directory: impl AsFd, path: &str, file: &str, limit: u64) -> Option<Gitignore> {
     let bytes = beneath::read(directory, file, limit).ok()??;
     let text = String::from_utf8_lossy(&bytes);
     let mut rules = GitignoreBuilder::new(path);

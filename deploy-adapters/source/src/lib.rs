@@ -9,11 +9,12 @@
 //! |---|---|
 //! | `directories` | the port |
 //! | `locate` | from a spec to the open base directory, or every reason why not |
-//! | `listing` | the walk that becomes `Evidence::files`; what it leaves out is in `skip` |
-//! | `texts` | the contents of the files that rules ask for |
+//! | `opened` | an open directory that answers what rules ask |
+//! | `listing`, `texts`, `walk` | the answers: the entries of a directory, the text of a file, what publishing would meet |
+//! | `links` | where links lead |
 //! | `commit` | the commit id, read by hand |
 //! | `copy`, `remove` | the private copy that builds run in |
-//! | `ignores` | `.gitignore`, `.git/info/exclude` and `.deployignore` |
+//! | `ignores`, `ignored` | `.gitignore`, `.git/info/exclude` and `.deployignore` |
 //! | `beneath`, `entries` | opening and reading directories |
 
 mod beneath;
@@ -21,14 +22,17 @@ mod commit;
 mod copy;
 mod directories;
 mod entries;
+mod ignored;
 mod ignores;
 mod left_out;
 mod limits;
+mod links;
 mod listing;
 mod locate;
+mod opened;
 mod remove;
-mod skip;
 mod texts;
+mod walk;
 
 pub use directories::Directories;
 pub use limits::Limits;

@@ -7,14 +7,14 @@ pub struct Limits {
     pub entries: usize,
     /// How deep directories may be nested below the source; 64.
     pub depth: usize,
-    /// How many bytes of one file are read as text, ignore files included; 256 KiB.
+    /// How many entries of one directory are listed for detection; 50 000.
+    pub listing: usize,
+    /// How many bytes of one file are read as text, ignore files included; 1 MiB.
     pub text_bytes: u64,
-    /// How many bytes are read as text in one look at a source; 4 MiB.
+    /// How many bytes are read as text for one detection; 8 MiB.
     pub texts_bytes: u64,
     /// How many bytes a copy may have; 8 GiB.
     pub copy_bytes: u64,
-    /// How many paths of one kind are named before the rest is only counted; 20.
-    pub named: usize,
 }
 
 impl Default for Limits {
@@ -22,10 +22,10 @@ impl Default for Limits {
         Self {
             entries: 200_000,
             depth: 64,
-            text_bytes: 256 * 1024,
-            texts_bytes: 4 * 1024 * 1024,
+            listing: 50_000,
+            text_bytes: 1024 * 1024,
+            texts_bytes: 8 * 1024 * 1024,
             copy_bytes: 8 * 1024 * 1024 * 1024,
-            named: 20,
         }
     }
 }

@@ -9,9 +9,9 @@ use deploy_core::spec::{Profile, Source};
 
 use crate::beneath::{self, Trouble, trouble};
 use crate::entries::{Kind, entries, join};
-use deploy_detect::path::Inside;
+use deploy_core::path::Inside;
 
-/// The directory a source names, open, and the base directory in it.
+/// The directory a source names, open, and where the base directory is in it.
 #[derive(Debug)]
 pub(crate) struct Located {
     /// The path as it was given.
@@ -20,10 +20,6 @@ pub(crate) struct Located {
     pub(crate) root: OwnedFd,
     /// The base directory below it.
     pub(crate) base: Inside,
-    /// The same, open.
-    pub(crate) base_directory: OwnedFd,
-    /// The publish directory below the base directory, where one was fixed.
-    pub(crate) publish: Option<Inside>,
 }
 
 /// Opens the base directory of a source. Every path of the profile is looked at, whatever else is wrong.
@@ -42,9 +38,7 @@ pub(crate) fn locate(source: &Source, profile: &Profile) -> Result<Located, Vec<
         _ => None,
     };
     match (root, base, base_directory, publish) {
-        (Some((path, root)), Some(base), Some(base_directory), Some(publish)) => {
-            Ok(Located { path, root, base, base_directory, publish })
-        }
+        (Some((path, root)), Some(base), Some(_), Some(_)) => Ok(Located { path, root, base }),
         _ => Err(reasons),
     }
 }

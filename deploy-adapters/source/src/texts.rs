@@ -1,47 +1,61 @@
 //! The contents of the few files that rules ask for.
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
-use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::evidence::{HEAD_BYTES, Refusal, Text};
+use rustix::io::Errno;
 
-use crate::beneath;
-use crate::entries::join;
+use crate::beneath::{self, Trouble, trouble};
 use crate::limits::Limits;
-use crate::listing::Listing;
-use deploy_detect::path::Inside;
 
-/// Reads each file of `wanted` that was listed: below the base directory, and below the publish directory if one was
-/// fixed. A file that is too large is noted as omitted; bytes that are not UTF-8 are replaced.
-pub(crate) fn read(
-    root: BorrowedFd<'_>,
-    base_path: &str,
-    publish: Option<&Inside>,
-    wanted: &[String],
-    listing: &mut Listing,
-    limits: &Limits,
-) -> Result<BTreeMap<String, String>, Vec<Reason>> {
-    let below_publish = publish.map(Inside::as_str).filter(|publish| !publish.is_empty());
-    let mut paths: Vec<String> = wanted.to_vec();
-    paths.extend(below_publish.iter().flat_map(|publish| wanted.iter().map(|name| join(publish, name))));
-    paths.sort_unstable();
-    paths.dedup();
+/// How much text of this source may still be read.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: u64,
+}
 
-    let (mut texts, mut reasons, mut left) = (BTreeMap::new(), Vec::new(), limits.texts_bytes);
-    for path in paths.into_iter().filter(|path| listing.files.contains_key(path)) {
-        match beneath::read(root, &join(base_path, &path), limits.text_bytes.min(left)) {
-            Ok(Some(bytes)) => {
-                left = left.saturating_sub(bytes.len() as u64);
-                texts.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-            }
-            Ok(None) => listing.omitted.push(format!("{path}: too large for its contents to be read")),
-            Err(error) => {
-                let message = format!("{path} can't be read: {error}; permit it to the user that deploys");
-                reasons.push(
-                    Reason::new(ReasonCode::SourceUnreadable, message).because(path, error.to_string()),
-                );
+impl Budget {
+    pub(crate) const fn new(limits: &Limits) -> Self {
+        Self { left: limits.texts_bytes }
+    }
+
+    /// Reads a file whole.
+    pub(crate) fn read(&mut self, root: BorrowedFd<'_>, path: &str, limits: &Limits) -> Text {
+        match beneath::read(root, path, limits.text_bytes) {
+            Ok(None) => Text::Refused(Refusal::TooLarge { limit: limits.text_bytes }),
+            Ok(Some(bytes)) => self.take(bytes, limits),
+            Err(error) => refused(&error),
+        }
+    }
+
+    /// Reads the beginning of a file.
+    pub(crate) fn head(&mut self, root: BorrowedFd<'_>, path: &str, limits: &Limits) -> Text {
+        match beneath::head(root, path, HEAD_BYTES) {
+            Ok(bytes) => self.take(bytes, limits),
+            Err(error) => refused(&error),
+        }
+    }
+
+    fn take(&mut self, bytes: Vec<u8>, limits: &Limits) -> Text {
+        match self.left.checked_sub(bytes.len() as u64) {
+            None => Text::Refused(Refusal::TooMuch { limit: limits.texts_bytes }),
+            Some(left) => {
+                self.left = left;
+                let text = String::from_utf8(bytes);
+                Text::Whole(
+                    text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+                )
             }
         }
     }
-    if reasons.is_empty() { Ok(texts) } else { Err(reasons) }
+}
+
+fn refused(error: &std::io::Error) -> Text {
+    match trouble(error) {
+        Trouble::Missing | Trouble::NotADirectory => Text::Missing,
+        Trouble::LeadsOut | Trouble::Loop => Text::Refused(Refusal::LeadsOut),
+        // `beneath` says this of what is not a regular file.
+        Trouble::Other if Errno::from_io_error(error) == Some(Errno::NXIO) => Text::Refused(Refusal::Special),
+        Trouble::Other => Text::Refused(Refusal::Unreadable { error: error.to_string() }),
+    }
 }

@@ -1,9 +1,11 @@
 //! `up`: plan, submit, follow. stdout is exactly the URL.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use deploy_core::engine::SystemIds;
+use deploy_core::evidence::{Ask, Evidence, Walk};
 use deploy_core::id::DeploymentId;
+use deploy_core::path::Inside;
 use deploy_core::plan::PlanDocument;
 use deploy_core::port::{Ids, Sources, WhenBusy};
 use deploy_core::spec::{Profile, Source};
@@ -89,16 +91,19 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
 
 /// The files that would be published, relative to the publish directory.
 async fn files(source: &Source, profile: &Profile, document: &PlanDocument) -> Vec<String> {
-    let sources = Directories::default();
-    let Ok(evidence) = sources.read(source, profile, &[]).await else { return Vec::new() };
-    let Source::Directory { path } = source else { return Vec::new() };
-    let base = Path::new(path).join(document.source.base_directory.as_deref().unwrap_or(""));
+    let Ok(mut opened) = Directories::default().open(source, profile).await else { return Vec::new() };
+    let base = document.source.base_directory.as_deref().unwrap_or_default();
     let directory = document.artifact.as_ref().and_then(|artifact| artifact.publish_directory.clone());
-    let directory = directory.filter(|directory| directory != ".").unwrap_or_default();
-    let left_out = sources.left_out(&base, &base.join(&directory));
-    let below = if directory.is_empty() { String::new() } else { format!("{directory}/") };
-    let published =
-        evidence.files.into_keys().filter_map(|path| path.strip_prefix(&below).map(str::to_owned));
-    let hidden = |path: &String| path.split('/').any(|part| part.starts_with('.') && part != ".well-known");
-    published.filter(|path| !hidden(path) && !left_out(path, false)).collect()
+    let Ok(base) = Inside::parse(base) else { return Vec::new() };
+    let Ok(site) = Inside::parse(&base.join(directory.as_deref().unwrap_or_default())) else {
+        return Vec::new();
+    };
+    let (ask, mut evidence) = (BTreeSet::from([Ask::Walk(site.as_str().to_owned())]), Evidence::default());
+    if opened.look(&ask, &mut evidence).await.is_err() {
+        return Vec::new();
+    }
+    match evidence.walks.remove(site.as_str()) {
+        Some(Walk::Walked { files, .. }) => files.into_iter().collect(),
+        Some(Walk::Absent | Walk::Refused(_)) | None => Vec::new(),
+    }
 }

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::detect::Detection;
+use crate::detect::{Detected, Detection};
+use crate::evidence::Evidence;
 use crate::plan::{Draft, DraftRequest, PlanDocument, draft};
-use crate::port::{Clock, Detector, Executor, Sources, Survey};
-use crate::spec::{Source, Spec};
+use crate::port::{Clock, Detector, Executor, OpenSource, Sources, Survey};
+use crate::reason::{Reason, ReasonCode};
+use crate::spec::{Profile, Source, Spec};
+
+/// How often a source is looked at for one detection. Rules follow references a few levels deep, so an ordinary project
+/// takes three or four rounds.
+const ROUNDS: usize = 32;
 
 /// Makes previews. It needs no store and no running process, and writes nothing.
 #[derive(Clone)]
@@ -46,11 +52,30 @@ impl Previewer {
         if let Source::Release { .. } = spec.source {
             return Detection { planner: "release".to_owned(), ..Detection::default() };
         }
-        let wanted = self.detector.wanted();
-        match self.sources.read(&spec.source, &spec.profile, wanted).await {
-            Ok(evidence) => self.detector.detect(&evidence, &spec.profile),
-            Err(blocked) => Detection { blocked, ..Detection::default() },
+        let blocked = |blocked| Detection { blocked, ..Detection::default() };
+        match self.sources.open(&spec.source, &spec.profile).await {
+            Ok(mut source) => {
+                self.look_and_judge(source.as_mut(), &spec.profile).await.unwrap_or_else(blocked)
+            }
+            Err(reasons) => blocked(reasons),
         }
+    }
+
+    /// Looks up what the detector asks for until it asks for nothing more.
+    async fn look_and_judge(
+        &self,
+        source: &mut dyn OpenSource,
+        profile: &Profile,
+    ) -> Result<Detection, Vec<Reason>> {
+        let mut evidence = Evidence { commit: source.commit(), ..Evidence::default() };
+        for _ in 0..ROUNDS {
+            match self.detector.detect(&evidence, profile) {
+                Detected::Done(detection) => return Ok(*detection),
+                Detected::Needs(asks) => source.look(&asks, &mut evidence).await?,
+            }
+        }
+        let message = format!("the source was looked at {ROUNDS} times, and there was still more to look at");
+        Err(vec![Reason::new(ReasonCode::SourceTooLarge, message)])
     }
 
     /// The draft from what was found.

@@ -7,22 +7,22 @@ use super::unplanned::Unplanned;
 use crate::rule::{Rule, Scene};
 
 /// The rule.
-pub(super) const RULE: Rule = Rule { wanted: &[], detect };
+pub(super) const RULE: Rule = detect;
 
 const COMPOSE: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 const DOCKERFILES: [&str; 2] = ["Dockerfile", "Containerfile"];
 
 /// The Dockerfile at the usual place.
-pub(crate) fn dockerfile(scene: Scene<'_>) -> Option<Found<String>> {
-    let file = DOCKERFILES.iter().find(|file| scene.evidence.has(file))?;
+pub(crate) fn dockerfile(scene: &Scene<'_>) -> Option<Found<String>> {
+    let file = DOCKERFILES.iter().find(|file| scene.has(file))?;
     Some(Found { value: (*file).to_owned(), evidence: Fact::new(*file, "describes a container image") })
 }
 
-fn detect(scene: Scene<'_>) -> Option<Detection> {
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
     if scene.is_static_by_choice() {
         return None;
     }
-    let compose = COMPOSE.iter().find(|file| scene.evidence.has(file));
+    let compose = COMPOSE.iter().find(|file| scene.has(file));
     let image = dockerfile(scene).map(|found| found.evidence);
     let (planner, what) = match (&compose, &image) {
         (Some(_), _) => ("compose", "a project for Docker Compose"),

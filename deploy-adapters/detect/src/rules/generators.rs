@@ -7,7 +7,7 @@ use super::unplanned::Unplanned;
 use crate::rule::{Rule, Scene};
 
 /// The rule.
-pub(super) const RULE: Rule = Rule { wanted: &WANTED, detect };
+pub(super) const RULE: Rule = detect;
 
 struct Generator {
     name: &'static str,
@@ -19,8 +19,6 @@ struct Generator {
     /// Where the result is unless the generator is configured otherwise.
     output: &'static str,
 }
-
-const WANTED: [&str; 4] = ["config.toml", "config.yaml", "Gemfile", "conf.py"];
 
 /// In this order: what is told apart by a word in a shared file name comes first.
 const GENERATORS: &[Generator] = &[
@@ -109,9 +107,9 @@ const fn row(
     Generator { name, planner, language, markers, build, output }
 }
 
-fn detect(scene: Scene<'_>) -> Option<Detection> {
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
     // `.nojekyll` says that GitHub Pages must serve the files as they are: `_config.yml` is left over.
-    let plain = scene.evidence.has(".nojekyll");
+    let plain = scene.has(".nojekyll");
     GENERATORS.iter().filter(|generator| !(plain && generator.planner == "jekyll")).find_map(|generator| {
         let shows = format!("configures {}", generator.name);
         let fact = generator.markers.iter().find_map(|marker| marker.find(scene, &shows))?;

@@ -17,16 +17,14 @@ pub(super) enum Marker {
 
 impl Marker {
     /// What shows it, if it is there.
-    pub(super) fn find(self, scene: Scene<'_>, shows: &str) -> Option<Fact> {
+    pub(super) fn find(self, scene: &Scene<'_>, shows: &str) -> Option<Fact> {
         let file = match self {
-            Self::File(file) => scene.evidence.has(file).then(|| file.to_owned())?,
+            Self::File(file) => scene.has(file).then(|| file.to_owned())?,
             Self::Word(file, word) => scene.text(file)?.contains(word).then(|| file.to_owned())?,
-            Self::Ending(ending) => top_level(scene).find(|file| file.ends_with(ending))?.to_owned(),
+            Self::Ending(ending) => {
+                scene.files("").into_iter().find(|file| file.ends_with(ending))?.to_owned()
+            }
         };
-        Some(Fact::new(file, shows))
+        Some(scene.fact(&file, shows))
     }
-}
-
-fn top_level<'a>(scene: Scene<'a>) -> impl Iterator<Item = &'a str> {
-    scene.evidence.files.keys().map(String::as_str).filter(|file| !file.contains('/'))
 }

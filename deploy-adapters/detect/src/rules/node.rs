@@ -6,11 +6,11 @@ use deploy_core::reason::{Reason, ReasonCode};
 use serde_json::Value;
 
 use super::unplanned::Unplanned;
-use crate::path::Inside;
 use crate::rule::{Rule, Scene};
+use deploy_core::path::Inside;
 
 /// The rule.
-pub(super) const RULE: Rule = Rule { wanted: &WANTED, detect };
+pub(super) const RULE: Rule = detect;
 
 const PACKAGE: &str = "package.json";
 const VITE_CONFIGS: [&str; 6] = [
@@ -20,16 +20,6 @@ const VITE_CONFIGS: [&str; 6] = [
     "vite.config.ts",
     "vite.config.mts",
     "vite.config.cts",
-];
-const WANTED: [&str; 8] = [
-    PACKAGE,
-    "angular.json",
-    VITE_CONFIGS[0],
-    VITE_CONFIGS[1],
-    VITE_CONFIGS[2],
-    VITE_CONFIGS[3],
-    VITE_CONFIGS[4],
-    VITE_CONFIGS[5],
 ];
 
 /// A framework and where its build puts the site.
@@ -100,10 +90,9 @@ const fn framework(
     Framework { package, name, shown, output }
 }
 
-fn detect(scene: Scene<'_>) -> Option<Detection> {
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let text = scene.text(PACKAGE)?;
-    // The file may begin with a byte order mark, which JSON does not allow.
-    let package = match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
+    let package = match serde_json::from_str::<Value>(text) {
         Ok(package) => package,
         Err(error) => return Some(unreadable(&error.to_string())),
     };
@@ -117,7 +106,7 @@ fn detect(scene: Scene<'_>) -> Option<Detection> {
 }
 
 fn unplanned<'a>(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     package: &Value,
     framework: Option<&'a Framework>,
     script: Option<&str>,
@@ -141,7 +130,7 @@ fn unplanned<'a>(
         what: framework.map_or("a Node project with a build".to_owned(), |framework| {
             format!("a {} project", framework.shown)
         }),
-        language: Some(if scene.evidence.has("tsconfig.json") { "typescript" } else { "javascript" }),
+        language: Some(if scene.has("tsconfig.json") { "typescript" } else { "javascript" }),
         framework: framework.map(|framework| framework.name),
         package_manager: Some(manager.name),
         kind,
@@ -153,7 +142,7 @@ fn unplanned<'a>(
 }
 
 /// Where the build puts the site, if that is certain.
-fn output(scene: Scene<'_>, framework: &Framework) -> Option<Found<String>> {
+fn output(scene: &Scene<'_>, framework: &Framework) -> Option<Found<String>> {
     let fact = |fact: String| Fact::new(PACKAGE, fact);
     match framework.output {
         Output::Directory(directory) => Some(Found {
@@ -167,7 +156,7 @@ fn output(scene: Scene<'_>, framework: &Framework) -> Option<Found<String>> {
 }
 
 /// `dist`, or what the configuration sets as a plain text. Anything computed is not known.
-fn vite_output(scene: Scene<'_>) -> Option<Found<String>> {
+fn vite_output(scene: &Scene<'_>) -> Option<Found<String>> {
     let config = VITE_CONFIGS.iter().find_map(|file| Some((*file, scene.text(file)?)));
     let Some((file, after)) = config.and_then(|(file, text)| Some((file, text.split_once("outDir")?.1)))
     else {
@@ -182,7 +171,7 @@ fn vite_output(scene: Scene<'_>) -> Option<Found<String>> {
 }
 
 /// Angular writes `outputPath`, and since version 17 a `browser` directory in it.
-fn angular_output(scene: Scene<'_>) -> Option<Found<String>> {
+fn angular_output(scene: &Scene<'_>) -> Option<Found<String>> {
     let config: Value = serde_json::from_str(scene.text("angular.json")?).ok()?;
     let projects = config.get("projects")?.as_object()?;
     let (name, project) = projects.iter().next().filter(|_| projects.len() == 1)?;
@@ -219,10 +208,10 @@ const LOCKS: [(&str, &str, &str); 6] = [
 ];
 
 impl PackageManager {
-    fn of(scene: Scene<'_>, package: &Value) -> Self {
+    fn of(scene: &Scene<'_>, package: &Value) -> Self {
         let named = package.get("packageManager").and_then(Value::as_str).unwrap_or_default();
         let by_name = |manager: &str| named.split('@').next() == Some(manager);
-        let locks = || LOCKS.iter().filter(|(file, _, _)| scene.evidence.has(file));
+        let locks = || LOCKS.iter().filter(|(file, _, _)| scene.has(file));
         let lock = locks().find(|(_, manager, _)| by_name(manager)).or_else(|| locks().next());
         match lock {
             Some(&(file, name, install)) => {
@@ -250,7 +239,7 @@ fn depends_on(package: &Value, name: &str) -> bool {
 fn unreadable(error: &str) -> Detection {
     let message =
         format!("package.json is not valid JSON: {error}; mend it, or set what to publish explicitly");
-    let reason = Reason::new(ReasonCode::UnsupportedProject, message).because(PACKAGE, "not valid JSON");
+    let reason = Reason::new(ReasonCode::ManifestInvalid, message).because(PACKAGE, "not valid JSON");
     Detection {
         language: Some("javascript".to_owned()),
         support_tier: SupportTier::None,

@@ -8,21 +8,7 @@ use super::unplanned::Unplanned;
 use crate::rule::{Rule, Scene};
 
 /// The rule.
-pub(super) const RULE: Rule = Rule { wanted: &WANTED, detect };
-
-const WANTED: [&str; 11] = [
-    "requirements.txt",
-    "pyproject.toml",
-    "Pipfile",
-    "Gemfile",
-    "go.mod",
-    "Cargo.toml",
-    "composer.json",
-    "pom.xml",
-    "build.gradle",
-    "build.gradle.kts",
-    "mix.exs",
-];
+pub(super) const RULE: Rule = detect;
 
 struct Language {
     name: &'static str,
@@ -138,7 +124,7 @@ const fn plain(name: &'static str, shown: &'static str, markers: &'static [Marke
     Language { name, shown, markers, frameworks: &[] }
 }
 
-fn detect(scene: Scene<'_>) -> Option<Detection> {
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
     if scene.is_static_by_choice() {
         return None;
     }
@@ -164,7 +150,7 @@ fn detect(scene: Scene<'_>) -> Option<Detection> {
     })
 }
 
-fn framework(scene: Scene<'_>, language: &Language) -> Option<(&'static str, Fact)> {
+fn framework(scene: &Scene<'_>, language: &Language) -> Option<(&'static str, Fact)> {
     language.frameworks.iter().find_map(|(name, markers)| {
         let shows = format!("uses {name}");
         Some((*name, markers.iter().find_map(|marker| marker.find(scene, &shows))?))

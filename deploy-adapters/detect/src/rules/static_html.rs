@@ -5,12 +5,12 @@ use deploy_core::evidence::Fact;
 use deploy_core::reason::{Reason, ReasonCode};
 
 use crate::page::unfinished;
-use crate::path::Inside;
 use crate::reasons::{listed, publish_line, with_fixes};
 use crate::rule::{Rule, Scene};
+use deploy_core::path::Inside;
 
 /// The rule.
-pub(crate) const RULE: Rule = Rule { wanted: &WANTED, detect };
+pub(super) const RULE: Rule = detect;
 
 /// Where a finished site is looked for, best first.
 ///
@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule { wanted: &WANTED, detect };
 /// Only `index.html` counts, in exactly this spelling: it is the one name that static servers agree on.
 pub(crate) const DIRECTORIES: [&str; 8] = [".", "public", "site", "dist", "docs", "_site", "build", "out"];
 
-const WANTED: [&str; 8] = [
+const PAGES: [&str; 8] = [
     "index.html",
     "public/index.html",
     "site/index.html",
@@ -33,15 +33,15 @@ const WANTED: [&str; 8] = [
 ];
 
 /// The directories that hold a finished page, best first.
-pub(crate) fn finished(scene: Scene<'_>) -> Vec<&'static str> {
-    let pages = DIRECTORIES.iter().zip(WANTED);
+pub(crate) fn finished(scene: &Scene<'_>) -> Vec<&'static str> {
+    let pages = DIRECTORIES.iter().zip(PAGES);
     let finished = pages.filter(|(_, page)| {
-        scene.evidence.has(page) && scene.text(page).is_none_or(|html| unfinished(html).is_none())
+        scene.has_at_all(page) && scene.text_at_all(page).is_none_or(|html| unfinished(html).is_none())
     });
     finished.map(|(directory, _)| *directory).collect()
 }
 
-fn detect(scene: Scene<'_>) -> Option<Detection> {
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let unfinished = unfinished_pages(scene);
     let finished = finished(scene);
     match finished.split_first() {
@@ -52,14 +52,14 @@ fn detect(scene: Scene<'_>) -> Option<Detection> {
 }
 
 /// The pages that are there but not finished, each with the reason.
-fn unfinished_pages(scene: Scene<'_>) -> Vec<Fact> {
-    let why = |page: &str| Some(Fact::new(page, unfinished(scene.text(page)?)?));
-    WANTED.iter().filter(|page| scene.evidence.has(page)).filter_map(|page| why(page)).collect()
+fn unfinished_pages(scene: &Scene<'_>) -> Vec<Fact> {
+    let why = |page: &str| Some(scene.fact(page, unfinished(scene.text_at_all(page)?)?));
+    PAGES.iter().filter(|page| scene.has_at_all(page)).filter_map(|page| why(page)).collect()
 }
 
-fn site(scene: Scene<'_>, directory: &str, others: &[&str], unfinished: Vec<Fact>) -> Detection {
+fn site(scene: &Scene<'_>, directory: &str, others: &[&str], unfinished: Vec<Fact>) -> Detection {
     let page = Inside::parse(directory).unwrap_or_default().join("index.html");
-    let evidence = Fact::new(page, "the page of a finished site");
+    let evidence = scene.fact(&page, "the page of a finished site");
     let mut warnings = Vec::new();
     // `docs` beside an index page is a part of that site.
     let others: Vec<&str> =
@@ -84,10 +84,10 @@ fn site(scene: Scene<'_>, directory: &str, others: &[&str], unfinished: Vec<Fact
 }
 
 /// `200.html` is how static sites say "answer with this page where there is no other".
-pub(crate) fn fallback(scene: Scene<'_>, directory: &str) -> Option<Found<String>> {
+pub(crate) fn fallback(scene: &Scene<'_>, directory: &str) -> Option<Found<String>> {
     let file = Inside::parse(directory).ok()?.join("200.html");
-    let evidence = Fact::new(file.clone(), "by its name the page for every path without a file");
-    scene.evidence.has(&file).then(|| Found { value: "200.html".to_owned(), evidence })
+    let evidence = scene.fact(&file, "by its name the page for every path without a file");
+    scene.has_at_all(&file).then(|| Found { value: "200.html".to_owned(), evidence })
 }
 
 fn ambiguous(directory: &str, others: &[&str]) -> Reason {

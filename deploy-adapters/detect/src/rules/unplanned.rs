@@ -30,7 +30,7 @@ pub(super) struct Unplanned<'a> {
 
 impl Unplanned<'_> {
     /// The detection that blocks, with everything that was recognised.
-    pub(super) fn into_detection(self, scene: Scene<'_>) -> Detection {
+    pub(super) fn into_detection(self, scene: &Scene<'_>) -> Detection {
         let reason = self.reason(scene);
         Detection {
             planner: self.planner.to_owned(),
@@ -46,7 +46,7 @@ impl Unplanned<'_> {
         }
     }
 
-    fn reason(&self, scene: Scene<'_>) -> Reason {
+    fn reason(&self, scene: &Scene<'_>) -> Reason {
         let files: Vec<&str> = self.evidence.iter().map(|fact| fact.file.as_str()).collect();
         let needs = match self.kind {
             ProjectKind::Static | ProjectKind::Unknown => "it has to be built before it can be served",
@@ -72,7 +72,7 @@ impl Unplanned<'_> {
 }
 
 /// Finished pages that are there already can be published without building anything.
-fn as_it_is(scene: Scene<'_>) -> Vec<Fix> {
+fn as_it_is(scene: &Scene<'_>) -> Vec<Fix> {
     let directories = static_html::finished(scene).into_iter();
     directories
         .map(|directory| Fix {

@@ -1,6 +1,6 @@
 //! The commit is read by hand, from every layout git has.
 
-use crate::common::{fill, read, tree};
+use crate::common::{fill, open, tree};
 use deploy_core::spec::Profile;
 
 const ID: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -8,7 +8,7 @@ const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 async fn commit_of(files: &[(&str, &str)], below: &str) -> Option<String> {
     let top = tree(files);
     fill(top.path(), &[("site/index.html", "")]);
-    read(&top.path().join(below), &Profile::default()).await.unwrap().commit
+    open(&top.path().join(below), &Profile::default()).await.unwrap().commit()
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use deploy_core::evidence::Evidence;
-use deploy_core::port::Sources;
+use deploy_core::evidence::{Ask, Entry, EntryKind, Evidence, Listing, PassedOver, Walk};
+use deploy_core::port::{OpenSource, Sources};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Source};
 use deploy_source::Directories;
@@ -44,16 +44,45 @@ pub(crate) fn base(path: &str) -> Profile {
     profile
 }
 
-/// A profile with a publish directory.
-pub(crate) fn publish(path: &str) -> Profile {
-    let mut profile = Profile::default();
-    profile.runtime.publish_directory = Some(path.to_owned());
-    profile
+/// Opens with the default limits.
+pub(crate) async fn open(path: &Path, profile: &Profile) -> Result<Box<dyn OpenSource>, Vec<Reason>> {
+    Directories::default().open(&source(path), profile).await
 }
 
-/// Reads with the default limits and a few wanted files.
-pub(crate) async fn read(path: &Path, profile: &Profile) -> Result<Evidence, Vec<Reason>> {
-    Directories::default().read(&source(path), profile, &["index.html", "package.json"]).await
+/// Opens and asks.
+pub(crate) async fn ask(path: &Path, asks: &[Ask]) -> Evidence {
+    ask_with(&Directories::default(), path, asks).await
+}
+
+/// Opens with these limits and asks.
+pub(crate) async fn ask_with(sources: &Directories, path: &Path, asks: &[Ask]) -> Evidence {
+    let mut opened = sources.open(&source(path), &Profile::default()).await.unwrap();
+    let mut evidence = Evidence { commit: opened.commit(), ..Evidence::default() };
+    opened.look(&asks.iter().cloned().collect(), &mut evidence).await.unwrap();
+    evidence
+}
+
+/// The entries of a directory, as `name`, `name/` and `name!`, with `~` before what git ignores.
+pub(crate) async fn list(path: &Path, directory: &str) -> Vec<String> {
+    let listing = ask(path, &[Ask::List(directory.to_owned())]).await.listings.remove(directory).unwrap();
+    let Listing::Present(entries) = listing else { panic!("{listing:?}") };
+    let shown = |(name, entry): (String, Entry)| {
+        let ignored = if entry.git_ignored { "~" } else { "" };
+        let kind = match entry.kind {
+            EntryKind::File => "",
+            EntryKind::Directory => "/",
+            EntryKind::PassedOver(_) => "!",
+        };
+        format!("{ignored}{name}{kind}")
+    };
+    entries.into_iter().map(shown).collect()
+}
+
+/// What publishing a directory would meet.
+pub(crate) async fn walk(path: &Path, directory: &str) -> (Vec<String>, Vec<(String, PassedOver)>) {
+    let walk = ask(path, &[Ask::Walk(directory.to_owned())]).await.walks.remove(directory).unwrap();
+    let Walk::Walked { files, passed_over } = walk else { panic!("{walk:?}") };
+    (files.into_iter().collect(), passed_over.into_iter().collect())
 }
 
 /// The codes of reasons.

@@ -1,5 +1,6 @@
 //! A component that is swapped for a link between two looks never leads out (threat F08).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use crate::common::{base, source, tree};
 use deploy_core::cancel::Cancel;
+use deploy_core::evidence::{Ask, Evidence, Text};
 use deploy_core::port::{Layout, Sources};
 use deploy_source::Directories;
 
@@ -38,8 +40,12 @@ async fn threat_f08_a_swapped_component_never_leads_out() {
     let (sources, source, profile) = (Directories::default(), source(top.path()), base("apps/web"));
     let (mut seen, mut copied, cancel) = (0, 0, Cancel::new());
     for _ in 0..TRIES {
-        let evidence = sources.read(&source, &profile, &["index.html"]).await.unwrap_or_default();
-        if let Some(text) = evidence.texts.get("index.html") {
+        let ask = BTreeSet::from([Ask::Read("apps/web/index.html".to_owned())]);
+        let mut evidence = Evidence::default();
+        if let Ok(mut opened) = sources.open(&source, &profile).await {
+            opened.look(&ask, &mut evidence).await.unwrap();
+        }
+        if let Some(Text::Whole(text)) = evidence.texts.get("apps/web/index.html") {
             assert_eq!(text, "public");
             seen += 1;
         }

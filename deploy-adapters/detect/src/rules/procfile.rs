@@ -1,0 +1,57 @@
+//! `Procfile`: what processes a project has, said by the project itself.
+
+use deploy_core::detect::Found;
+
+use crate::rule::Scene;
+
+/// The name of the file.
+pub(crate) const PROCFILE: &str = "Procfile";
+
+/// One line of a Procfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// `web`, `worker`, `release`.
+    pub(crate) name: String,
+    /// Its command, as it is written.
+    pub(crate) command: String,
+}
+
+/// The processes of the Procfile, in its order.
+pub(crate) fn processes(scene: &Scene<'_>) -> Vec<Process> {
+    scene.text(PROCFILE).map(parse).unwrap_or_default()
+}
+
+/// The process that is deployed: `web`, else `worker`, else the first that is no release task.
+pub(crate) fn main_process(scene: &Scene<'_>) -> Option<Found<Process>> {
+    let processes = processes(scene);
+    let named = |name: &str| processes.iter().find(|process| process.name == name);
+    let first = || processes.iter().find(|process| process.name != "release");
+    let process = named("web").or_else(|| named("worker")).or_else(first)?;
+    Some(scene.found(process.clone(), PROCFILE, format!("says how {} is started", process.name)))
+}
+
+fn parse(text: &str) -> Vec<Process> {
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        !name.is_empty() && name.chars().all(plain)
+    };
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let processes = lines.map(|(name, command)| (name.trim(), command.trim()));
+    processes
+        .filter(|(name, command)| is_name(name) && !command.is_empty())
+        .map(|(name, command)| Process { name: name.to_owned(), command: command.to_owned() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_processes() {
+        let text = "# web: nothing\r\nrelease: ./migrate\nweb:  gunicorn app:app --bind :$PORT \n\nbad line\n: x\nempty:\n";
+        let found: Vec<(String, String)> = parse(text).into_iter().map(|p| (p.name, p.command)).collect();
+        let expected = [("release", "./migrate"), ("web", "gunicorn app:app --bind :$PORT")];
+        assert_eq!(found, expected.map(|(name, command)| (name.to_owned(), command.to_owned())));
+    }
+}
