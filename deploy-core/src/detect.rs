@@ -93,6 +93,10 @@ pub struct Detection {
     pub support_tier: SupportTier,
     /// Everything that led here.
     pub evidence: Vec<Fact>,
+    /// The directory of the source that holds the one app there is, where that is not the base directory that was
+    /// asked for. Every other path is relative to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_directory: Option<Found<String>>,
     /// The install command.
     pub install: Option<Found<String>>,
     /// The build command.

@@ -3,7 +3,7 @@
 use deploy_core::id::StepId;
 use deploy_core::plan::{ArtifactKind, CommandKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
-use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::reason::{Fix, Reason, ReasonCode};
 use deploy_core::time::Span;
 
 pub(crate) const BUILD: &str = "build";
@@ -73,9 +73,14 @@ fn objections(outline: &Outline) -> Vec<Reason> {
             | ArtifactKind::PrebuiltImage
             | ArtifactKind::ComposeProject,
         ) => {
-            let message = "the static target serves directories of files, not images";
-            let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
-            reasons.push(reason.set("deploy a finished site", "runtime.strategy = \"static\""));
+            let message = "the static target serves directories of files; it runs no programs and no images";
+            let mut reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
+            reason.overrides.push(Fix {
+                label: "if it is, or can be built to, a static site".to_owned(),
+                set: Some("runtime.strategy = \"static\"".to_owned()),
+                command: None,
+            });
+            reasons.push(reason.set("deploy it to a target that runs programs", "target = \"docker\""));
         }
     }
     let mut cannot = |field: &str, why: &str| {

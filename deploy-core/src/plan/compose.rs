@@ -103,6 +103,12 @@ pub struct Artifact {
     /// The Dockerfile.
     #[serde(default)]
     pub dockerfile: Option<String>,
+    /// The stage of the Dockerfile; the last one when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stage: Option<String>,
+    /// The service of the Compose file that people reach.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub service: Option<String>,
     /// The prebuilt image.
     #[serde(default)]
     pub image: Option<String>,
@@ -249,17 +255,24 @@ pub struct Outline {
 
 /// The outline without steps, and every reason the profile itself gives to say no.
 pub(super) fn outline(spec: &Spec, detection: &Detection) -> (Outline, Vec<Reason>) {
-    let profile = &spec.profile;
+    let mut profile = spec.profile.clone();
+    if profile.source.base_directory.is_none() {
+        profile.source.base_directory =
+            detection.base_directory.as_ref().map(|directory| directory.value.clone());
+    }
     let mut reasons = detection.blocked.clone();
     let mut source = SourceSummary::of(spec);
+    source.base_directory.clone_from(&profile.source.base_directory);
     source.commit.clone_from(&detection.commit);
+    let artifact = artifact(&profile, detection, &mut reasons);
+    let profile = &profile;
     let outline = Outline {
         resource: spec.resource.clone(),
         target: spec.target.clone(),
         source,
         planner: planner(profile, detection),
-        artifact: artifact(profile, detection, &mut reasons),
-        commands: commands(profile, detection),
+        commands: commands(profile, detection, artifact.as_ref().map(|artifact| artifact.kind)),
+        artifact,
         network: network(profile, detection),
         health: health(profile, detection, &mut reasons),
         access: access(spec, &mut reasons),
@@ -286,6 +299,8 @@ pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &D
         publish_directory: None,
         fallback,
         dockerfile: None,
+        stage: None,
+        service: None,
         image: None,
         digest: Some(digest.clone()),
         origin: Origin::Explicit,
@@ -323,7 +338,6 @@ fn is_below(path: &str) -> bool {
 
 fn artifact(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -> Option<Artifact> {
     let runtime = &profile.runtime;
-    let site = prefer(runtime.publish_directory.as_ref(), detection.publish_directory.as_ref());
     let fallback = prefer(runtime.fallback.as_ref(), detection.fallback.as_ref()).map(|(file, _)| file);
     if let Some(file) = fallback.as_ref().filter(|file| !is_below(file)) {
         let message = format!("the fallback {file:?} is not a file of the site");
@@ -332,47 +346,91 @@ fn artifact(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>)
                 .set("name a file of the site", "runtime.fallback = \"index.html\""),
         );
     }
-    let dockerfile = prefer(runtime.dockerfile.as_ref(), detection.dockerfile.as_ref());
-    let artifact = |kind, origin| Artifact {
+    let (kind, origin) = artifact_kind(profile, detection)?;
+    let mut artifact = Artifact {
         kind,
         publish_directory: None,
         fallback: None,
         dockerfile: None,
+        stage: None,
+        service: None,
         image: None,
         digest: None,
         origin,
     };
-    let static_site = |(directory, origin): (String, Origin)| Artifact {
-        publish_directory: Some(directory),
-        fallback: fallback.clone(),
-        ..artifact(ArtifactKind::StaticSite, origin)
-    };
-    let from_dockerfile = |(file, origin): (String, Origin)| Artifact {
-        dockerfile: Some(file),
-        ..artifact(ArtifactKind::DockerfileImage, origin)
-    };
-    match runtime.strategy {
-        Strategy::Auto => site.map(static_site).or_else(|| dockerfile.map(from_dockerfile)),
-        Strategy::Static => site.map(static_site),
-        Strategy::Dockerfile => {
-            Some(from_dockerfile(dockerfile.unwrap_or_else(|| ("Dockerfile".to_owned(), Origin::Default))))
+    match kind {
+        ArtifactKind::StaticSite => {
+            let site = prefer(runtime.publish_directory.as_ref(), detection.publish_directory.as_ref())?;
+            artifact.publish_directory = Some(site.0);
+            artifact.fallback = fallback;
         }
-        Strategy::Compose => Some(artifact(ArtifactKind::ComposeProject, Origin::Explicit)),
-        Strategy::Commands => Some(artifact(ArtifactKind::GeneratedImage, Origin::Explicit)),
-        Strategy::Image => runtime.image.as_ref().map(|image| Artifact {
-            image: Some(image.clone()),
-            ..artifact(ArtifactKind::PrebuiltImage, Origin::Explicit)
-        }),
+        ArtifactKind::DockerfileImage => {
+            let file = prefer(runtime.dockerfile.as_ref(), detection.dockerfile.as_ref());
+            artifact.dockerfile = Some(file.map_or_else(|| "Dockerfile".to_owned(), |(file, _)| file));
+            let stage = prefer(runtime.stage.as_ref(), detection.dockerfile_stage.as_ref());
+            artifact.stage = stage.map(|(stage, _)| stage);
+        }
+        ArtifactKind::PrebuiltImage => {
+            artifact.image =
+                Some(prefer(runtime.image.as_ref(), detection.image.as_ref()).map(|(image, _)| image)?);
+        }
+        ArtifactKind::ComposeProject => {
+            let found = detection.compose.as_ref().and_then(|found| found.value.web.clone());
+            artifact.service = runtime.service.clone().or(found);
+        }
+        ArtifactKind::GeneratedImage => {}
     }
+    Some(artifact)
 }
 
-fn commands(profile: &Profile, detection: &Detection) -> Vec<PlannedCommand> {
+/// What is made: as the strategy says; else as the explicit values imply; else what the source brings along (an image, a
+/// Dockerfile, a Compose file); else what its kind of program needs.
+fn artifact_kind(profile: &Profile, detection: &Detection) -> Option<(ArtifactKind, Origin)> {
     let runtime = &profile.runtime;
+    let explicit = match runtime.strategy {
+        Strategy::Static => Some(ArtifactKind::StaticSite),
+        Strategy::Dockerfile => Some(ArtifactKind::DockerfileImage),
+        Strategy::Compose => Some(ArtifactKind::ComposeProject),
+        Strategy::Commands => Some(ArtifactKind::GeneratedImage),
+        Strategy::Image => Some(ArtifactKind::PrebuiltImage),
+        Strategy::Auto if runtime.publish_directory.is_some() => Some(ArtifactKind::StaticSite),
+        Strategy::Auto if runtime.image.is_some() => Some(ArtifactKind::PrebuiltImage),
+        Strategy::Auto if runtime.dockerfile.is_some() => Some(ArtifactKind::DockerfileImage),
+        Strategy::Auto if runtime.service.is_some() => Some(ArtifactKind::ComposeProject),
+        Strategy::Auto if runtime.start.is_some() => Some(ArtifactKind::GeneratedImage),
+        Strategy::Auto => None,
+    };
+    if let Some(kind) = explicit {
+        return Some((kind, Origin::Explicit));
+    }
+    let found = match detection {
+        Detection { image: Some(_), .. } => ArtifactKind::PrebuiltImage,
+        Detection { dockerfile: Some(_), .. } => ArtifactKind::DockerfileImage,
+        Detection { compose: Some(_), .. } => ArtifactKind::ComposeProject,
+        Detection { publish_directory: Some(_), start: None, .. } => ArtifactKind::StaticSite,
+        Detection { start: Some(_), .. } => ArtifactKind::GeneratedImage,
+        _ => return None,
+    };
+    Some((found, Origin::Detected))
+}
+
+/// What is run. A Dockerfile, a Compose file and a finished image bring commands of their own; only what was fixed
+/// explicitly is run beside them.
+fn commands(profile: &Profile, detection: &Detection, artifact: Option<ArtifactKind>) -> Vec<PlannedCommand> {
+    let runtime = &profile.runtime;
+    let runs = |kind| match artifact {
+        None | Some(ArtifactKind::GeneratedImage) => true,
+        Some(ArtifactKind::StaticSite) => kind != CommandKind::Start,
+        Some(ArtifactKind::DockerfileImage | ArtifactKind::PrebuiltImage | ArtifactKind::ComposeProject) => {
+            false
+        }
+    };
     let one = |kind, explicit: &Option<String>, found: &Option<Found<String>>| {
-        let (command, origin) = prefer(explicit.as_ref(), found.as_ref())?;
+        let found = found.as_ref().filter(|_| runs(kind));
+        let (command, origin) = prefer(explicit.as_ref(), found)?;
         let evidence = match origin {
             Origin::Explicit => Some(Fact::new("deploy.toml", "set explicitly")),
-            Origin::Detected | Origin::Default => found.as_ref().map(|found| found.evidence.clone()),
+            Origin::Detected | Origin::Default => found.map(|found| found.evidence.clone()),
         };
         Some(PlannedCommand { kind, command, origin, evidence })
     };
