@@ -234,6 +234,7 @@ pub(crate) fn outline(key: &ResourceKey) -> Outline {
             build_timeout: Span::from_secs(900),
             run_timeout: Span::from_secs(3_600),
             check_valid_for: Span::from_secs(60),
+            in_flight_max: 4,
         },
         steps: Vec::new(),
         warnings: Vec::new(),
