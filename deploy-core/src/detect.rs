@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Ask, Fact};
+use crate::evidence::{Ask, Evidence, Fact};
+use crate::port::Detector;
 use crate::reason::Reason;
+use crate::spec::Profile;
 
 /// What kind of program it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -70,6 +72,16 @@ pub enum Detected {
     Done(Box<Detection>),
     /// It can't be said before these are known; never empty, and never what is known already.
     Needs(BTreeSet<Ask>),
+}
+
+/// Recognises nothing and refuses nothing: for a target that looks at the source itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AnyProject;
+
+impl Detector for AnyProject {
+    fn detect(&self, _: &Evidence, _: &Profile) -> Detected {
+        Detected::Done(Box::default())
+    }
 }
 
 /// What detection says: a proposal that the profile's explicit values overrule.

@@ -132,8 +132,10 @@ pub trait Executor: Send + Sync {
     fn compile(&self, outline: &Outline) -> Compiled;
 
     /// Reads what speaks against a plan now: a host that is taken, an artifact that is gone. Reads
-    /// only. `plan` is the draft so far.
-    async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure>;
+    /// only. A target that can't know in advance says nothing.
+    async fn survey(&self, _request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// Carries out one step.
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure>;
@@ -146,7 +148,9 @@ pub trait Executor: Send + Sync {
 
     /// Frees what only `deployment` used and no release needs: workspaces, staged files. Called once
     /// after every ending; what it misses is found again by [`Executor::reclaim`].
-    async fn finish(&self, deployment: DeploymentId) -> Result<(), Failure>;
+    async fn finish(&self, _deployment: DeploymentId) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Removes every artifact and leftover that neither a kept release nor an unfinished deployment
     /// needs. Never touches what is not ours.
