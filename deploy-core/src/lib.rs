@@ -15,13 +15,44 @@
 //! environment: time, ids and answers of the world come in as values ([`command::Input`]), and work
 //! to be done goes out as values ([`effect::Effect`]). `tests/purity.rs` keeps it so.
 //!
+//! # What do I need?
+//!
 //! | you want to | look at |
 //! |---|---|
 //! | decide and fold yourself | [`deployment::Deployment`] |
 //! | drive one deployment with I/O of your own | [`driver::Driver`] |
 //! | have it all driven on tokio | `engine::Engine` (feature `engine`) |
-//! | plug in a target, a database, a source | [`port`] |
-//! | know why a plan says no, and what can fail | [`reason::ReasonCode`], [`failure::FailureCode`] |
+//! | know why a plan says no, and what can fail | [`codes`], [`reason::ReasonCode`], [`failure::FailureCode`] |
+//! | describe what is stored or sent to other programs | JSON Schemas of every public type (feature `schema`) |
+//! | test what you plug in, or decisions built on these | `testkit` (feature `testkit`) |
+//!
+//! # Which port do I implement?
+//!
+//! | you have | implement | and prove it with |
+//! |---|---|---|
+//! | somewhere that runs things | [`port::Executor`]: five methods | `testkit`'s contract of executors |
+//! | a database of your own | [`port::Journal`], [`port::Lease`], [`port::Catalogue`], [`port::Logs`] | its contract of stores |
+//! | sources that are neither directories, archives, images nor git | [`port::Sources`] | |
+//! | projects that the catalogue doesn't know | [`port::Detector`]; [`detect::AnyProject`] where your target looks for itself | |
+//!
+//! # What survives kill -9?
+//!
+//! Everything that was acknowledged. An input becomes events, the events are durable before anything is shown or
+//! started, and an effect is started only after the event that says so. After a crash the history is folded again:
+//!
+//! | it was killed while | then |
+//! |---|---|
+//! | a submission was being written | it is there whole, or not at all; the same idempotency key finds it |
+//! | waiting, detecting or planning | that is done again: it only reads |
+//! | a step ran | its outcome is *in doubt*: the executor reads the world back ([`port::Executor::probe`]), and the step counts as done, is started again under the same key, or waits for a person's word |
+//! | a check ran, or had passed under the old owner | it is done again: a check says something about now only |
+//! | traffic was being switched | the route is read back; it is completed or taken back, never half |
+//! | taking back | taking back goes on; it may be repeated |
+//! | paused, or asked to stop | it is still paused, or stops |
+//!
+//! The old owner, should it wake up, holds a lower fence: the journal refuses its events and the target its effects.
+//!
+//! # A program
 //!
 //! ```
 //! use std::sync::Arc;
