@@ -73,6 +73,10 @@ impl Task {
 
     async fn drive(&mut self, first: Option<Input>) -> Result<(), Quit> {
         if let Some(input) = first {
+            if let Input::Recover { fence: Some(fence), .. } = &input {
+                // What recovering leads to may end the deployment at once, and with it its own fence.
+                self.lease = Some(*fence);
+            }
             // A recovery can only be refused for a deployment that has ended meanwhile.
             let _ = self.driver.handle(&input);
         }
