@@ -127,6 +127,7 @@ impl Run {
                 StepState::Running { .. } | StepState::InDoubt { .. } | StepState::Unknown { .. },
                 UndoState::None,
             ) => Err(LiveUnknown),
+            (StepState::Failed { .. }, UndoState::None) if record.may_have_taken_effect() => Err(LiveUnknown),
             (
                 StepState::Pending
                 | StepState::Waiting { .. }
@@ -149,7 +150,8 @@ impl Run {
     pub fn residue(&self) -> impl Iterator<Item = &StepId> {
         let remains = |(step, record): &(&Step, &StepRecord)| {
             let undone = matches!(record.undo, UndoState::Undone);
-            record.may_have_taken_effect() && !undone && step.undo != Undo::NotNeeded
+            let stuck = matches!(record.undo, UndoState::Failed { .. });
+            (record.may_have_taken_effect() || stuck) && !undone && step.undo != Undo::NotNeeded
         };
         self.steps().filter(remains).map(|(step, _)| &step.id)
     }

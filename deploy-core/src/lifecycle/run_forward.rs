@@ -149,7 +149,7 @@ impl Run {
                 Event::StepCompleted { step: step.clone(), output: output.clone() }
             }
             Report::StepFailed { step, failure } => self.step_failed(step, failure, c.at)?,
-            Report::Probed { step, found } => self.probed(step, found, c.at)?,
+            Report::Probed { step, found } => self.probed(step, found, c)?,
             Report::Claimed { .. }
             | Report::Inspected { .. }
             | Report::Drafted { .. }
@@ -181,16 +181,19 @@ impl Run {
         })
     }
 
-    fn probed(&self, id: &StepId, found: &Probe, at: Timestamp) -> Result<Event, Rejection> {
+    fn probed(&self, id: &StepId, found: &Probe, c: &Conditions<'_>) -> Result<Event, Rejection> {
         let (step, record) = self.step(id).ok_or(Rejection::NotRunning)?;
         let StepState::InDoubt { doubt, .. } = record.state else { return Err(Rejection::NotRunning) };
         Ok(match found {
             Probe::Present { output } => Event::StepCompleted { step: id.clone(), output: output.clone() },
-            Probe::Absent => absent(step, record, doubt, at),
+            Probe::Absent => absent(step, record, doubt, c.at),
             Probe::Unknown if record.probes + 1 < PROBES.attempts => {
-                Event::ProbeRetried { step: id.clone(), until: at.after(PROBES.wait(record.probes + 1)) }
+                Event::ProbeRetried { step: id.clone(), until: c.at.after(PROBES.wait(record.probes + 1)) }
             }
-            Probe::Unknown if step.repeatable && doubt != Doubt::Cancelled => {
+            // Only if it is started again at once: an ending in between would forget what it may have left.
+            Probe::Unknown
+                if step.repeatable && doubt != Doubt::Cancelled && c.request.is_none() && !c.held =>
+            {
                 Event::StepReset { step: id.clone() }
             }
             Probe::Unknown => Event::StepUnknown { step: id.clone() },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::Doubt;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureCode};
 use crate::id::Fence;
 use crate::plan::Output;
 use crate::time::Timestamp;
@@ -172,16 +172,15 @@ impl StepRecord {
 
     /// Whether it may have changed the world.
     #[must_use]
-    pub const fn may_have_taken_effect(&self) -> bool {
+    pub fn may_have_taken_effect(&self) -> bool {
         match self.state {
             StepState::Running { .. }
             | StepState::InDoubt { .. }
             | StepState::Unknown { .. }
             | StepState::Done { .. } => true,
-            StepState::Failed { .. }
-            | StepState::Pending
-            | StepState::Waiting { .. }
-            | StepState::Skipped => false,
+            // Nobody found out what became of it.
+            StepState::Failed { ref failure } => matches!(failure.code, FailureCode::OutcomeUnknown),
+            StepState::Pending | StepState::Waiting { .. } | StepState::Skipped => false,
         }
     }
 }
