@@ -100,6 +100,11 @@ pub mod lifecycle;
 pub mod log;
 pub mod path;
 pub mod plan;
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 pub mod port;
 mod projection;
 pub mod reason;

@@ -64,11 +64,8 @@ fn share(next: &AtomicU64, end: u64) -> Campaign {
         }
         for seed in first..(first + LOT).min(end) {
             // Looking at every schedule would cost more than it finds.
-            let result = if seed % 16 == 0 {
-                sim::run_covered(seed, &mut campaign.coverage)
-            } else {
-                sim::run(seed)
-            };
+            let result =
+                if seed % 16 == 0 { sim::run_covered(seed, &mut campaign.coverage) } else { sim::run(seed) };
             match result {
                 Ok(summary) => campaign.add(summary),
                 Err(broken) => {
@@ -85,8 +82,7 @@ fn campaign(first: u64, schedules: u64) -> Campaign {
     let next = AtomicU64::new(first);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        let shares: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| share(&next, first + schedules))).collect();
+        let shares: Vec<_> = (0..threads).map(|_| scope.spawn(|| share(&next, first + schedules))).collect();
         shares.into_iter().map(|share| share.join().unwrap()).fold(Campaign::default(), Campaign::merge)
     })
 }

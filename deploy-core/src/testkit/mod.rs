@@ -1,7 +1,8 @@
-//! For tests, ours and yours: sample plans, and a store that only remembers.
+//! For tests, ours and yours: sample plans, a store that only remembers, and a simulator.
 
 mod memory;
-mod samples;
+pub(crate) mod samples;
+pub mod sim;
 
 pub use memory::MemoryStore;
-pub use samples::{FixedPlan, digest, live, plan, spec, step};
+pub use samples::{FixedPlan, blocked, digest, live, plan, plan_for, spec, step};

@@ -10,7 +10,9 @@ use crate::evidence::Fact;
 use crate::failure::Failure;
 use crate::id::{DeploymentId, Digest, ResourceKey, Version};
 use crate::lifecycle::PhaseName;
-use crate::plan::{Draft, DraftRequest, Outline, Output, Plan, Retry, Step, StepKind, Undo, draft};
+use crate::plan::{
+    BlockedPlan, Draft, DraftRequest, Outline, Output, Plan, Retry, Step, StepKind, Undo, draft,
+};
 use crate::port::{Compiled, Executor, Keep, Live, Probe, StepContext, SurveyRequest};
 use crate::reason::Reason;
 use crate::spec::{Actor, Approval, Profile, Source, Spec, Trigger};
@@ -67,12 +69,21 @@ pub fn step(id: &str, phase: PhaseName, action: StepKind) -> Step {
     }
 }
 
-/// A ready plan of these steps.
+/// A ready plan of these steps, for [`spec`] with automatic approval.
 ///
 /// # Panics
 /// When the steps don't make a plan.
 #[must_use]
 pub fn plan(steps: Vec<Step>) -> Arc<Plan> {
+    plan_for(&spec(Approval::Automatic), steps)
+}
+
+/// A ready plan of these steps for a specification of the target `fixed`.
+///
+/// # Panics
+/// When they don't make a plan.
+#[must_use]
+pub fn plan_for(spec: &Spec, steps: Vec<Step>) -> Arc<Plan> {
     let executor = FixedPlan { steps };
     let detection = Detection {
         planner: "fixed".to_owned(),
@@ -83,9 +94,8 @@ pub fn plan(steps: Vec<Step>) -> Arc<Plan> {
         }),
         ..Detection::default()
     };
-    let spec = spec(Approval::Automatic);
     let request = DraftRequest {
-        spec: &spec,
+        spec,
         detection: &detection,
         survey: None,
         executor: Some(&executor),
@@ -94,6 +104,23 @@ pub fn plan(steps: Vec<Step>) -> Arc<Plan> {
     match draft(&request) {
         Draft::Ready(plan) => plan,
         Draft::Blocked(blocked) => panic!("blocked: {:?}", blocked.reasons()),
+    }
+}
+
+/// What drafting comes to when no such target is installed: a plan that says no.
+#[must_use]
+pub fn blocked() -> Arc<BlockedPlan> {
+    let spec = spec(Approval::Automatic);
+    let request = DraftRequest {
+        spec: &spec,
+        detection: &Detection::default(),
+        survey: None,
+        executor: None,
+        installed: &[],
+    };
+    match draft(&request) {
+        Draft::Blocked(blocked) => blocked,
+        Draft::Ready(plan) => panic!("ready without a target: {}", plan.fingerprint()),
     }
 }
 

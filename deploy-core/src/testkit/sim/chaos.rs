@@ -1,8 +1,8 @@
 //! What happens next: a hostile phase in which anything may, then a calm one in which everything must
 //! come to its end.
 
-use super::schedule::Schedule;
 use super::scenario::Rates;
+use super::schedule::Schedule;
 use super::state_laws;
 use super::store::Word;
 use super::truth::{Law, holds};
@@ -56,7 +56,11 @@ impl Schedule {
         }
         if self.fault(self.rates.takeover) && !self.nodes[node].frozen {
             let number = self.rng.below(self.wishes.len());
-            return if self.store.rows[number].word == Word::Ended { Ok(()) } else { self.take_over(node, number) };
+            return if self.store.rows[number].word == Word::Ended {
+                Ok(())
+            } else {
+                self.take_over(node, number)
+            };
         }
         if self.fault(self.rates.command) {
             return self.command();

@@ -50,7 +50,10 @@ impl Journal {
     fn step(&self, id: &StepId) -> Result<(usize, &Step), Law> {
         let steps = self.plan.as_ref().map_or(&[][..], |plan| plan.steps());
         let found = steps.iter().enumerate().find(|(_, step)| step.id == *id);
-        found.ok_or_else(|| Law { name: "inv_29_only_planned_steps", seen: format!("step {id} is not in the plan") })
+        found.ok_or_else(|| Law {
+            name: "inv_29_only_planned_steps",
+            seen: format!("step {id} is not in the plan"),
+        })
     }
 
     pub(super) fn switch_started(&self) -> bool {
@@ -112,7 +115,9 @@ impl Journal {
                     StepKind::Switch { .. } => r.target.route == self.before,
                     StepKind::Check => true,
                 };
-                holds(gone, "inv_11_undone_is_what_really_happened", || format!("step {step} is still in place"))?;
+                holds(gone, "inv_11_undone_is_what_really_happened", || {
+                    format!("step {step} is still in place")
+                })?;
                 self.steps[index].undone = true;
             }
             Event::Succeeded => self.inv_07_success_is_live_and_read_back(r)?,
@@ -148,7 +153,13 @@ impl Journal {
         Ok(())
     }
 
-    fn started(&mut self, step: &StepId, attempt: u32, at: Timestamp, r: &mut Reality<'_>) -> Result<(), Law> {
+    fn started(
+        &mut self,
+        step: &StepId,
+        attempt: u32,
+        at: Timestamp,
+        r: &mut Reality<'_>,
+    ) -> Result<(), Law> {
         let (index, planned) = self.step(step)?;
         let planned = planned.clone();
         self.inv_29_steps_run_in_the_order_of_the_plan(index)?;
@@ -182,7 +193,8 @@ impl Journal {
     }
 
     fn inv_30_a_stop_starts_nothing(&self, event: &Event) -> Result<(), Law> {
-        let starts = matches!(event, Event::StepStarted { .. } | Event::Approved { .. } | Event::Claimed { .. });
+        let starts =
+            matches!(event, Event::StepStarted { .. } | Event::Approved { .. } | Event::Claimed { .. });
         holds(!(self.ending && starts), "inv_30_a_stop_starts_nothing", || event.name().to_owned())
     }
 
@@ -192,8 +204,11 @@ impl Journal {
     }
 
     fn inv_29_steps_run_in_the_order_of_the_plan(&self, index: usize) -> Result<(), Law> {
-        let in_order = self.steps[..index].iter().all(|log| log.done) && !self.steps[index].done;
-        holds(in_order, "inv_29_steps_run_in_the_order_of_the_plan", || format!("step {index} of {:?}", self.steps))
+        let first = self.plan.as_deref().map_or(0, |plan| first_beside(plan.steps(), index));
+        let in_order = self.steps[..first].iter().all(|log| log.done) && !self.steps[index].done;
+        holds(in_order, "inv_29_steps_run_in_the_order_of_the_plan", || {
+            format!("step {index} of {:?}", self.steps)
+        })
     }
 
     fn inv_03_a_switch_needs_a_fresh_check(
@@ -225,10 +240,13 @@ impl Journal {
     fn inv_06_newest_first(&self, index: usize) -> Result<(), Law> {
         let steps = self.plan.as_ref().map_or(&[][..], |plan| plan.steps());
         let later = steps.iter().zip(&self.steps).skip(index + 1);
-        let mut left = later
-            .filter(|(step, log)| matches!(step.undo, Undo::Automatic { .. }) && log.attempts > 0 && !log.undone);
+        let mut left = later.filter(|(step, log)| {
+            matches!(step.undo, Undo::Automatic { .. }) && log.attempts > 0 && !log.undone
+        });
         let first = left.next().map(|(step, _)| step.id.clone());
-        holds(first.is_none(), "inv_06_the_newest_is_taken_back_first", || format!("{first:?} is still in place"))
+        holds(first.is_none(), "inv_06_the_newest_is_taken_back_first", || {
+            format!("{first:?} is still in place")
+        })
     }
 
     fn inv_07_success_is_live_and_read_back(&self, r: &Reality<'_>) -> Result<(), Law> {
@@ -252,6 +270,16 @@ impl Journal {
             format!("{:?} is routed, {:?} was", r.target.route, self.before)
         })
     }
+}
+
+/// The first of the steps that may run at the same time as this one.
+fn first_beside(steps: &[Step], index: usize) -> usize {
+    let acts = |step: &Step| step.action == StepKind::Act;
+    let joins = |at: usize| {
+        let (before, step) = (&steps[at - 1], &steps[at]);
+        step.beside && acts(step) && acts(before) && step.phase == before.phase
+    };
+    (1..=index).rev().take_while(|at| joins(*at)).last().map_or(index, |at| at - 1)
 }
 
 fn planned_check(plan: Option<&Plan>, index: usize) -> bool {

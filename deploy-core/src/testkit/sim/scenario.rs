@@ -58,6 +58,10 @@ fn irreversible(step: Step) -> Step {
     Step { undo: Undo::Irreversible { why: "nobody can take it back".to_owned() }, ..step }
 }
 
+fn beside(step: Step) -> Step {
+    Step { beside: true, ..step }
+}
+
 /// The plans of the schedules: what targets come up with, and what they could.
 fn shapes() -> Vec<Shape> {
     let tail = || vec![check("check"), switch(true), check("confirm")];
@@ -78,6 +82,7 @@ fn shapes() -> Vec<Shape> {
         (vec![act("upload"), switch(false), check("confirm")], true),
         // (vec![act("upload"), irreversible(switch(false)), check("confirm")], true),
         (site(), false),
+        (with_tail(vec![act("build"), beside(act("assets")), beside(act("docs")), act("publish")]), true),
     ];
     all.into_iter().map(|(steps, automatic_rollback)| shape(steps, automatic_rollback)).collect()
 }

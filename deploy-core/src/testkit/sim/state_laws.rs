@@ -17,7 +17,9 @@ pub(super) fn of_a_quiet_driver(driver: &Driver) -> Result<(), Law> {
     }
     let moves = !driver.is_quiet() || state.deadline().is_some() || !state.effects().is_empty();
     let waits = matches!(state.gate(), crate::deployment::Gate::Held { .. });
-    holds(moves || waits, "inv_10_something_moves_or_somebody_is_told", || format!("stuck in {:?}", state.phase()))
+    holds(moves || waits, "inv_10_something_moves_or_somebody_is_told", || {
+        format!("stuck in {:?}", state.phase())
+    })
 }
 
 /// An ending, or a plan that says no, says why, what to do, and what really serves.
@@ -29,7 +31,9 @@ pub(super) fn of_a_rest(state: &Deployment, target: &mut Target) -> Result<(), L
     holds(whole, "inv_08_every_rest_says_why_and_what_next", || format!("{:?}", status.status))?;
     let code = status.exit_code;
     let matches = code.is_some_and(|code| (code == 0) == succeeded);
-    holds(matches, "inv_07_exit_code_0_is_success", || format!("{:?} with exit code {code:?}", status.status))?;
+    holds(matches, "inv_07_exit_code_0_is_success", || {
+        format!("{:?} with exit code {code:?}", status.status)
+    })?;
     let owned = matches!(state.phase(), Phase::Ended(ended) if ended.run().is_some());
     let Some(run) = state.phase().run().filter(|_| owned) else { return Ok(()) };
     target.uncertain &= !succeeded;
@@ -69,7 +73,9 @@ pub(super) fn inv_27_what_is_left_behind_is_named<'a>(
 
 pub(super) fn inv_14_numbers_have_no_gap(row: &Row) -> Result<(), Law> {
     let last = row.events.last().map_or(0, |event| event.sequence.0);
-    holds(last == row.last().0, "inv_14_numbers_have_no_gap", || format!("event {last} at place {}", row.last()))
+    holds(last == row.last().0, "inv_14_numbers_have_no_gap", || {
+        format!("event {last} at place {}", row.last())
+    })
 }
 
 pub(super) fn inv_20_one_owner_per_resource(store: &Store) -> Result<(), Law> {

@@ -152,7 +152,8 @@ impl Hand<'_> {
         if self.fault(self.rates.fail) {
             return failed(FailureCode::TargetUnavailable);
         }
-        let behind = self.run.plan().steps()[..index].iter().any(|s| matches!(s.action, StepKind::Switch { .. }));
+        let behind =
+            self.run.plan().steps()[..index].iter().any(|s| matches!(s.action, StepKind::Switch { .. }));
         if behind && self.target.route.as_ref() != Some(self.own) {
             return failed(FailureCode::WrongRelease);
         }
@@ -161,7 +162,8 @@ impl Hand<'_> {
         }
         let another = self.candidate == Candidate::Another && !behind;
         self.things[index].passed = matches!(self.candidate, Candidate::Well | Candidate::Another);
-        let digest = if another { stock().digests[stock().digests.len() - 1].clone() } else { self.own.clone() };
+        let digest =
+            if another { stock().digests[stock().digests.len() - 1].clone() } else { self.own.clone() };
         Report::StepDone { step: step.clone(), output: Output::of(digest) }
     }
 
@@ -220,12 +222,18 @@ impl Hand<'_> {
     pub(super) fn undo(&mut self, step: &StepId) -> Result<Struck, Law> {
         let index = self.index(step);
         let switch = matches!(self.run.plan().steps()[index].action, StepKind::Switch { .. });
-        let failed = |code| Struck::Reports(Report::UndoFailed { step: step.clone(), failure: failure(code) });
+        let failed =
+            |code| Struck::Reports(Report::UndoFailed { step: step.clone(), failure: failure(code) });
         if let Err(refused) = self.guard(switch)? {
             return Ok(failed(refused.code));
         }
         let fails = self.fault(self.rates.undo);
-        let code = self.rng.one(&[FailureCode::TargetUnavailable, FailureCode::TargetUnavailable, FailureCode::SwitchRefused, FailureCode::ReplyLost]);
+        let code = self.rng.one(&[
+            FailureCode::TargetUnavailable,
+            FailureCode::TargetUnavailable,
+            FailureCode::SwitchRefused,
+            FailureCode::ReplyLost,
+        ]);
         if fails && code != FailureCode::ReplyLost {
             return Ok(failed(code));
         }
