@@ -16,6 +16,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::id::{DeploymentId, Fence, ResourceId, Seq};
 use crate::lifecycle::{Conditions, Folding, Impossible, Outcome, Phase, PhaseName, Queued, Request};
+use crate::planted::{self, Bug};
 use crate::port::Live;
 use crate::reject::{Rejection, ReplayError};
 use crate::spec::{Actor, Spec};
@@ -184,6 +185,9 @@ impl Deployment {
     /// A [`Rejection`] when the state forbids it; nothing has changed then.
     pub fn decide(&self, input: &Input) -> Result<Vec<Envelope>, Rejection> {
         let at = input.at();
+        if planted::is(Bug::OrderedByWallClock) && at < self.updated_at {
+            return Ok(Vec::new());
+        }
         let first = match input {
             Input::Command { command, by, .. } => self.command(command, by)?,
             Input::Report { report, fence, .. } => self.report(report, *fence, at)?,
@@ -194,12 +198,14 @@ impl Deployment {
     }
 
     fn conditions(&self, fence: Option<Fence>, at: Timestamp) -> Conditions<'_> {
-        Conditions { spec: &self.spec, fence, held: self.is_held(), request: self.request.as_ref(), at }
+        let held = self.is_held() && !planted::is(Bug::PauseIgnored);
+        let request = self.request.as_ref().filter(|_| !planted::is(Bug::StopIgnored));
+        Conditions { spec: &self.spec, fence, held, request, at }
     }
 
     fn report(&self, report: &Report, fence: Option<Fence>, at: Timestamp) -> Result<Vec<Event>, Rejection> {
         let claiming = matches!((report, &self.phase), (Report::Claimed { .. }, Phase::Queued(_)));
-        if !claiming && fence != self.fence {
+        if !claiming && fence != self.fence && !planted::is(Bug::StaleFenceAccepted) {
             return Err(Rejection::StaleFence);
         }
         self.phase.report(report, &self.conditions(fence, at))
@@ -364,6 +370,9 @@ impl Deployment {
             Event::Recovered { fence } => {
                 self.fence = *fence;
                 self.phase = self.phase.recovered();
+                if planted::is(Bug::StopOnlyInMemory) {
+                    self.request = None;
+                }
             }
             _ => self = self.fold_in_phase(event, at)?,
         }

@@ -14,6 +14,7 @@ use crate::command::Input;
 use crate::deployment::Deployment;
 use crate::effect::Effect;
 use crate::id::Seq;
+use crate::planted::{self, Bug};
 use crate::reject::Rejection;
 use crate::time::Timestamp;
 use crate::wire::Envelope;
@@ -88,6 +89,18 @@ impl Driver {
         if self.writing {
             return None;
         }
+        if planted::is(Bug::EffectBeforeIntent)
+            && let Some(action) = self.poll_work()
+        {
+            return Some(action);
+        }
+        if !self.unwritten.is_empty() && planted::is(Bug::ShownBeforeDurable) {
+            let last = self.unwritten.last().map_or(self.durable, |envelope| envelope.sequence);
+            if self.published < last {
+                self.published = last;
+                return Some(Action::Publish);
+            }
+        }
         if !self.unwritten.is_empty() {
             self.writing = true;
             let events = std::mem::take(&mut self.unwritten);
@@ -102,7 +115,9 @@ impl Driver {
 
     fn poll_work(&mut self) -> Option<Action> {
         let wanted = self.deployment.effects();
-        let unwanted = self.running.iter_mut().find(|(effect, asked)| !**asked && !wanted.contains(effect));
+        let cancels = !planted::is(Bug::CancelForgotten);
+        let unwanted =
+            self.running.iter_mut().find(|(effect, asked)| cancels && !**asked && !wanted.contains(effect));
         if let Some((effect, asked)) = unwanted {
             *asked = true;
             return Some(Action::Cancel(effect.clone()));
@@ -116,7 +131,8 @@ impl Driver {
 
     /// Whether older work on the same thing has not ended yet.
     fn is_occupied(&self, effect: &Effect) -> bool {
-        self.running.keys().any(|running| running.kind.step() == effect.kind.step())
+        !planted::is(Bug::WorkOverlaps)
+            && self.running.keys().any(|running| running.kind.step() == effect.kind.step())
     }
 
     /// The events of the last [`Action::Persist`] are durable up to here.

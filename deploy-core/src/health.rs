@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::planted::{self, Bug};
 use crate::time::{Span, Timestamp};
 
 /// The health policy of a plan.
@@ -55,7 +56,7 @@ impl Judge {
     #[must_use]
     pub fn new(policy: &HealthPolicy, now: Timestamp) -> Self {
         Self {
-            needed: policy.healthy_after.max(1),
+            needed: if planted::is(Bug::OneGoodAnswerIsHealthy) { 1 } else { policy.healthy_after.max(1) },
             deadline: now.after(policy.deadline),
             in_a_row: 0,
             attempts: 0,

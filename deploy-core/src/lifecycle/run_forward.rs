@@ -9,7 +9,8 @@ use crate::effect::EffectKind;
 use crate::event::{Cause, Doubt, Event, RollbackCause};
 use crate::failure::{Failure, FailureClass, FailureCode};
 use crate::id::{Digest, StepId};
-use crate::plan::{Retry, Step, StepKind};
+use crate::plan::{Output, Retry, Step, StepKind};
+use crate::planted::{self, Bug};
 use crate::port::Probe;
 use crate::reject::Rejection;
 use crate::time::{Span, Timestamp};
@@ -83,7 +84,12 @@ impl Run {
 
     /// The next step, or the end of the phase.
     fn next(&self, phase: PhaseName, c: &Conditions<'_>) -> Option<Event> {
-        let Some((first, _)) = self.first_open() else {
+        let unread = |(step, _): &(&Step, &StepRecord)| {
+            planted::is(Bug::SuccessBeforeReadBack)
+                && step.action == StepKind::Check
+                && self.switch_took_effect()
+        };
+        let Some((first, _)) = self.first_open().filter(|open| !unread(open)) else {
             return Some(if phase == PhaseName::Execute {
                 Event::VerificationStarted
             } else {
@@ -95,6 +101,7 @@ impl Run {
         }
         let (step, record) = self.startable().find(|(_, record)| record.may_start(c.at))?;
         if let StepKind::Switch { needs_check: true } = step.action
+            && !planted::is(Bug::SwitchWithoutCheck)
             && let Some(objection) = self.objection_to_switch(step, c)
         {
             return Some(objection);
@@ -171,6 +178,9 @@ impl Run {
             return Err(Rejection::NotRunning);
         }
         Ok(match failure.class() {
+            FailureClass::InDoubt if planted::is(Bug::InDoubtTakenAsDone) => {
+                Event::StepCompleted { step: id.clone(), output: Output::default() }
+            }
             FailureClass::InDoubt if step.action != StepKind::Check => {
                 Event::StepDoubted { step: id.clone(), doubt: Doubt::ReplyLost }
             }
@@ -185,6 +195,9 @@ impl Run {
         let (step, record) = self.step(id).ok_or(Rejection::NotRunning)?;
         let StepState::InDoubt { doubt, .. } = record.state else { return Err(Rejection::NotRunning) };
         Ok(match found {
+            Probe::Absent if doubt == Doubt::Interrupted && planted::is(Bug::InterruptedTakenAsDone) => {
+                Event::StepCompleted { step: id.clone(), output: Output::default() }
+            }
             Probe::Present { output } => Event::StepCompleted { step: id.clone(), output: output.clone() },
             Probe::Absent => absent(step, record, doubt, c.at),
             Probe::Unknown if record.probes + 1 < PROBES.attempts => {
@@ -308,7 +321,7 @@ fn too_long(step: &Step) -> Failure {
 }
 
 fn retry_or_fail(step: &Step, record: &StepRecord, failure: Failure, at: Timestamp) -> Event {
-    if record.attempts < step.retry.attempts {
+    if record.attempts < step.retry.attempts || planted::is(Bug::RetriesWithoutEnd) {
         let until = at.after(step.retry.wait(record.attempts));
         Event::StepRetried { step: step.id.clone(), failure, until }
     } else {

@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::failure::{Failure, FailureClass, FailureCode};
 use crate::id::StepId;
 use crate::plan::{Retry, Step, Undo};
+use crate::planted::{self, Bug};
 use crate::time::{Span, Timestamp};
 
 /// How often taking back is tried: 6 times, over about 8 seconds.
@@ -18,7 +19,10 @@ impl Run {
     /// something, and its executor knows how.
     fn is_undoable((step, record): &(&Step, &StepRecord)) -> bool {
         let automatic = matches!(step.undo, Undo::Automatic { .. });
-        automatic && record.attempts > 0 && !matches!(record.undo, UndoState::Undone)
+        let passed_over =
+            planted::is(Bug::UndoFailureIgnored) && matches!(record.undo, UndoState::Failed { .. });
+        let undone = matches!(record.undo, UndoState::Undone) && !planted::is(Bug::UndoTwice);
+        automatic && record.attempts > 0 && !undone && !passed_over
     }
 
     pub(super) fn anything_to_undo(&self) -> bool {
@@ -27,7 +31,9 @@ impl Run {
 
     /// The next step to take back: `Some(Err(()))` while it waits, `None` when all is done.
     pub(super) fn next_undo(&self, at: Timestamp) -> Option<Result<Event, ()>> {
-        let (step, record) = self.steps().rev().find(Self::is_undoable)?;
+        let oldest =
+            planted::is(Bug::UndoOldestFirst).then(|| self.steps().find(Self::is_undoable)).flatten();
+        let (step, record) = oldest.or_else(|| self.steps().rev().find(Self::is_undoable))?;
         let attempt = match record.undo {
             UndoState::Waiting { until, .. } if until > at => return Some(Err(())),
             UndoState::Waiting { attempt, .. } => attempt + 1,
@@ -45,6 +51,9 @@ impl Run {
     }
 
     pub(super) fn failed_undo(&self) -> Option<(&StepId, &Failure)> {
+        if planted::is(Bug::UndoFailureIgnored) {
+            return None;
+        }
         self.steps().find_map(|(step, record)| match &record.undo {
             UndoState::Failed { failure } => Some((&step.id, &**failure)),
             UndoState::None | UndoState::Undoing { .. } | UndoState::Waiting { .. } | UndoState::Undone => {

@@ -102,6 +102,13 @@ impl Journal {
                 let (index, _) = self.step(step)?;
                 (self.steps[index].done, self.steps[index].checked) = (false, None);
             }
+            Event::StepRetried { step, .. } => {
+                let (index, planned) = self.step(step)?;
+                let (attempts, most) = (self.steps[index].attempts, planned.retry.attempts);
+                holds(attempts < most, "inv_32_attempts_are_bounded", || {
+                    format!("step {step} is tried again after {attempts} of {most} attempts")
+                })?;
+            }
             Event::RollbackStarted { .. } => {
                 self.rollbacks += 1;
                 let rollbacks = self.rollbacks;
@@ -131,7 +138,6 @@ impl Journal {
             | Event::Approved { .. }
             | Event::PreparationRetried { .. }
             | Event::PreparationDue
-            | Event::StepRetried { .. }
             | Event::StepFailed { .. }
             | Event::StepDoubted { .. }
             | Event::ProbeRetried { .. }

@@ -92,6 +92,12 @@ pub fn run_covered(seed: u64, coverage: &mut Coverage) -> Result<Summary, Box<Br
     run_into(seed, Some(coverage))
 }
 
+/// Runs the schedules of seeds from `first` on until one breaks a law, at most `most` of them.
+#[must_use]
+pub fn first_broken(first: u64, most: u64) -> Option<Box<Broken>> {
+    (first..first + most).find_map(|seed| run(seed).err())
+}
+
 fn run_into(seed: u64, coverage: Option<&mut Coverage>) -> Result<Summary, Box<Broken>> {
     let mut schedule = Schedule::new(seed, false);
     match schedule.run() {

@@ -35,10 +35,8 @@ pub(super) enum Answer {
 /// A deployment of the schedule.
 #[derive(Debug)]
 pub(super) struct Wish {
-    pub(super) id: DeploymentId,
     pub(super) resource: usize,
     pub(super) shape: &'static Shape,
-    pub(super) approval: usize,
     pub(super) own: Digest,
     pub(super) candidate: Candidate,
 }
@@ -144,7 +142,7 @@ impl Schedule {
         let deployment = Deployment::replay([&accepted]).expect("an acceptance begins a history");
         self.tell(|| format!("submit {number} on resource {resource} at node {node}"));
         self.store.create(resource, accepted);
-        self.wishes.push(Wish { id, resource, shape, approval, own, candidate });
+        self.wishes.push(Wish { resource, shape, own, candidate });
         self.things.push(vec![Thing::default(); shape.plan.steps().len()]);
         self.journals.push(Journal::default());
         self.shown.push(Seq(1));
