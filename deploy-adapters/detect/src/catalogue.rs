@@ -4,21 +4,18 @@ use deploy_core::detect::{Detected, Detection};
 use deploy_core::evidence::Evidence;
 use deploy_core::path::Inside;
 use deploy_core::port::Detector;
-use deploy_core::spec::{Profile, Strategy};
+use deploy_core::spec::Profile;
 
-use crate::publish;
+use crate::apps;
 use crate::rule::{Known, Scene};
 use crate::rules::{self, containers};
-use crate::unpublishable::unpublishable;
+use crate::settle::{Way, settle};
 
 /// Every rule there is.
 ///
-/// What the user fixed wins over what the rules say, in this order:
-///
-/// 1. A strategy other than `auto` and `static`: the plan decides, nothing is blocked here.
-/// 2. `runtime.publish_directory`: it is published, whatever the project is.
-/// 3. `runtime.build` alone: the result is published from where the recognised generator puts it.
-/// 4. Otherwise as the first rule says that answers; if none does, there is nothing to serve.
+/// The first rule that answers says what the project is; if none does, the directories below are looked at for the one
+/// app there may be. A Dockerfile or Compose file that describes how the project runs is put around it. Then what the
+/// user fixed wins over all of that.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Catalogue;
 
@@ -46,40 +43,24 @@ impl Detector for Catalogue {
 }
 
 fn judge(known: &Known<'_>, scene: &Scene<'_>) -> Detection {
-    let recognised = rules::ALL.iter().find_map(|rule| {
+    let way = Way::of(scene.profile());
+    let app = recognise(known, scene);
+    let found = match way {
+        Way::Found => containers::around(known, scene, app).or_else(|| apps::below(known, scene)),
+        Way::Dockerfile => containers::dockerfile_only(known, scene, app),
+        Way::Compose => containers::compose_only(known, scene, app),
+        Way::Commands => app.or_else(|| apps::below(known, scene)),
+        Way::Site | Way::Image => app,
+    };
+    settle(known, scene, way, found)
+}
+
+/// What the first rule says that answers, with what stood in its way.
+pub(crate) fn recognise(known: &Known<'_>, scene: &Scene<'_>) -> Option<Detection> {
+    rules::ALL.iter().find_map(|rule| {
         known.take_troubles();
         let mut detection = rule(scene)?;
         detection.blocked.extend(known.take_troubles());
         Some(detection)
-    });
-    let mut detection = settle(scene, recognised);
-    // What a build will write is not there yet, so nothing can stand in its way.
-    if let (Some(found), None) = (&detection.publish_directory, &scene.profile().runtime.build)
-        && detection.blocked.is_empty()
-    {
-        detection.blocked = unpublishable(scene, &found.value);
-    }
-    detection.dockerfile = containers::dockerfile(scene);
-    detection
-}
-
-fn settle(scene: &Scene<'_>, recognised: Option<Detection>) -> Detection {
-    let runtime = &scene.profile().runtime;
-    match runtime.strategy {
-        Strategy::Dockerfile | Strategy::Compose | Strategy::Image | Strategy::Commands => Detection {
-            blocked: Vec::new(),
-            warnings: Vec::new(),
-            publish_directory: None,
-            fallback: None,
-            ..recognised.unwrap_or_default()
-        },
-        Strategy::Auto | Strategy::Static => match (&runtime.publish_directory, &runtime.build) {
-            (Some(directory), _) => publish::explicit(scene, directory, recognised.unwrap_or_default()),
-            (None, Some(_)) => publish::of_build(scene, recognised.unwrap_or_default()),
-            (None, None) => recognised.unwrap_or_else(|| Detection {
-                blocked: vec![publish::nothing(scene)],
-                ..Detection::default()
-            }),
-        },
-    }
+    })
 }

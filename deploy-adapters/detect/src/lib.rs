@@ -14,14 +14,20 @@
 //! | `reasons` | building reasons with the exact lines to write |
 //! | [`tree`] | a source in memory |
 
+mod apps;
 mod catalogue;
+mod image;
 mod installed;
 mod manifest;
 mod page;
+mod ports;
 mod publish;
 mod reasons;
 mod rule;
 mod rules;
+mod settle;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 mod unpublishable;
 mod version;

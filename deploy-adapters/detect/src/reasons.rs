@@ -1,10 +1,37 @@
 //! Building reasons with the exact lines to write into `deploy.toml`.
 
-use deploy_core::reason::{Fix, Reason};
+use deploy_core::evidence::Fact;
+use deploy_core::reason::{Fix, Reason, ReasonCode};
 
 /// `runtime.publish_directory = "dist"`.
 pub(crate) fn publish_line(directory: &str) -> String {
     line("runtime.publish_directory", directory)
+}
+
+/// `network.internal_port = 8080`.
+pub(crate) fn number_line(key: &str, value: u16) -> String {
+    format!("{key} = {value}")
+}
+
+/// The port is what such programs usually listen on.
+pub(crate) fn port_guessed(port: u16, why: &str) -> Reason {
+    let message = format!("the port {port} is a guess: {why}");
+    let fixes = vec![("if it listens there".to_owned(), number_line("network.internal_port", port))];
+    with_fixes(Reason::new(ReasonCode::PortGuessed, message), fixes)
+}
+
+/// Nothing fixes the versions of what is installed.
+pub(crate) fn no_lockfile(manager: &str, lockfile: &str, command: &str) -> Reason {
+    let message = format!("there is no {lockfile}: {manager} may install other versions at every build");
+    Reason::new(ReasonCode::NoLockfile, message).run(format!("make {lockfile}, and commit it"), command)
+}
+
+/// The start command is one for development.
+pub(crate) fn dev_server(evidence: Fact, command: &str, what: &str) -> Reason {
+    let message = format!("{command:?} starts {what}, which is made for development, not for production");
+    let mut reason = Reason::new(ReasonCode::DevServerAsStart, message);
+    reason.evidence.push(evidence);
+    reason
 }
 
 /// `key = "value"` as TOML reads it.

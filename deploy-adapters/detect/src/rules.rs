@@ -16,5 +16,4 @@ use crate::rule::Rule;
 /// Frameworks come before what they are written in (an Astro site is not "a Node program"), programs before
 /// containers (a `Dockerfile` says nothing about what is inside), and plain pages last: an `index.html` is a finished
 /// site only if nothing beside it says that something has to be built or run first.
-pub(crate) const ALL: &[Rule] =
-    &[node::RULE, generators::RULE, programs::RULE, containers::RULE, static_html::RULE];
+pub(crate) const ALL: &[Rule] = &[node::RULE, generators::RULE, programs::RULE, static_html::RULE];
