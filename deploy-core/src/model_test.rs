@@ -15,7 +15,8 @@ use crate::lifecycle::{
     ANYWHERE, EDGES, Outcome, Phase, PhaseKind, PhaseName, Request, StepState, UndoState,
 };
 use crate::plan::{Draft, DraftRequest, Output, Plan, Retry, Step, StepKind, Undo, draft};
-use crate::port::Probe;
+use crate::port::{Live, Probe};
+use crate::reject::Rejection;
 use crate::spec::{Actor, Approval};
 use crate::status::{Status, StatusName};
 use crate::testkit;
@@ -256,11 +257,15 @@ fn explore(approval: Approval, plan: &Arc<Plan>) -> Explored {
             explored.decisions += 1;
             let Ok(events) = state.decide(&input) else { continue };
             laws_of_a_decision(&state, &input, &events);
+            let claimed = claimed_live(&input);
             let mut after = state.clone();
             for event in &events {
                 let from = after.phase().kind();
                 after = after.evolve(event).unwrap();
                 explored.edges.insert((from, event.event.kind(), after.phase().kind()));
+            }
+            if let Some(live) = claimed {
+                assert_eq!(after.live_before(), live.as_ref(), "what served is forgotten");
             }
             let known = *seen.entry(key(&after)).or_insert_with(|| {
                 explored.states.push(after.clone());
@@ -274,6 +279,14 @@ fn explore(approval: Approval, plan: &Arc<Plan>) -> Explored {
     }
     explored.next.resize(explored.states.len(), Vec::new());
     explored
+}
+
+/// What a claim found to be live, if the input is a claim.
+const fn claimed_live(input: &Input) -> Option<&Option<Live>> {
+    match input {
+        Input::Report { report: Report::Claimed { live }, .. } => Some(live),
+        Input::Report { .. } | Input::Command { .. } | Input::Recover { .. } | Input::Tick { .. } => None,
+    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -338,6 +351,72 @@ fn laws_of_a_state(state: &Deployment, plan: &Arc<Plan>) {
     inv_10_a_due_timer_does_something(state);
     inv_11_only_what_may_run_together_does(state);
     inv_21_stale_fence_is_refused(state, plan);
+    inv_20_the_resource_is_held_from_the_claim_to_the_end(state, &status);
+    every_command_has_its_answer(state, &status, plan);
+    recovery_needs_a_fence_that_is_not_lower(state);
+}
+
+fn inv_20_the_resource_is_held_from_the_claim_to_the_end(state: &Deployment, status: &Status) {
+    let without = matches!(status.status, StatusName::Queued | StatusName::Blocked) || state.is_ended();
+    assert_eq!(state.holds_resource(), !without, "in {:?}", status.status);
+    assert!(state.is_ended() || state.holds_resource() == state.fence().is_some());
+}
+
+/// The table of answers: what each command is told in each state, `None` for "it is done".
+fn every_command_has_its_answer(state: &Deployment, status: &Status, plan: &Plan) {
+    let by = Actor("tester".to_owned());
+    for command in commands(plan) {
+        let expected = answer(state, status, &command, plan);
+        let decided = state.decide(&Input::Command { command: command.clone(), by: by.clone(), at: at(0) });
+        let refused = decided.as_ref().err().map(Rejection::code);
+        assert_eq!(refused, expected, "{command:?} in {:?}", state.phase());
+        assert!(decided.is_err() || decided.is_ok_and(|events| !events.is_empty()));
+    }
+}
+
+fn answer(state: &Deployment, status: &Status, command: &Command, plan: &Plan) -> Option<&'static str> {
+    if state.is_ended() {
+        return Some("already_ended");
+    }
+    let run = state.phase().run();
+    let switch = run.and_then(|run| run.step(&"switch".parse().unwrap()));
+    let moving = switch.is_some_and(|(_, record)| record.may_have_taken_effect());
+    let too_late = (moving || status.status == StatusName::RollingBack).then_some("past_the_switch");
+    let asked = state.request.as_ref();
+    let forwards = matches!(status.status, StatusName::Executing | StatusName::Verifying);
+    match command {
+        Command::Pause => status.paused.then_some("already_paused"),
+        Command::Resume => (!status.paused).then_some("not_paused"),
+        Command::Recheck => (status.status != StatusName::Blocked).then_some("not_blocked"),
+        Command::Stop { mode, undo } => too_late.or_else(|| {
+            let covered = asked.is_some_and(|now| now.mode() >= *mode && (undoes(now) || !undo));
+            let superseded = matches!(asked, Some(Request::Supersede { .. }));
+            (covered || superseded).then_some("already_stopping")
+        }),
+        Command::Supersede { .. } => too_late
+            .or_else(|| matches!(asked, Some(Request::Supersede { .. })).then_some("already_stopping")),
+        Command::Approve { .. } if status.status != StatusName::Planned => Some("not_waiting_for_approval"),
+        Command::Approve { fingerprint } => (fingerprint != plan.fingerprint()).then_some("other_plan"),
+        Command::Attest { step, found } => {
+            let record = run.and_then(|run| run.step(step)).filter(|_| forwards);
+            let unknown = record.is_some_and(|(_, record)| matches!(record.state, StepState::Unknown { .. }));
+            (!unknown || *found == Probe::Unknown).then_some("nothing_to_attest")
+        }
+    }
+}
+
+fn recovery_needs_a_fence_that_is_not_lower(state: &Deployment) {
+    let recover = |fence| state.decide(&Input::Recover { fence, at: at(0) });
+    let fence = state.fence();
+    if state.is_ended() {
+        assert_eq!(recover(fence).map_err(|no| no.code()).err(), Some("already_ended"));
+        return;
+    }
+    assert!(recover(fence).is_ok());
+    if let Some(fence) = fence {
+        assert_eq!(recover(Some(Fence(fence.0 - 1))), Err(Rejection::StaleFence));
+        assert_eq!(recover(None), Err(Rejection::StaleFence));
+    }
 }
 
 fn inv_08_every_rest_says_why_what_is_live_and_what_next(state: &Deployment, status: &Status) {
@@ -420,7 +499,7 @@ fn inv_21_stale_fence_is_refused(state: &Deployment, plan: &Arc<Plan>) {
     for effect in state.effects() {
         for report in answers(&effect, plan) {
             let late = Input::Report { report, fence: Some(Fence(fence.0 - 1)), at: at(0) };
-            assert_eq!(state.decide(&late), Err(crate::reject::Rejection::StaleFence));
+            assert_eq!(state.decide(&late), Err(Rejection::StaleFence));
         }
     }
 }
