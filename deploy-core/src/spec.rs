@@ -223,9 +223,15 @@ pub struct HealthProfile {
     /// How long one attempt may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// How many good answers in a row make it healthy.
+    /// How many good answers make it healthy.
     #[serde(skip_serializing_if = "Option::is_none", alias = "healthy_after")]
     pub healthy_after: Option<u32>,
+    /// Of how many answers, the last ones, that many must be good; in a row when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "out_of")]
+    pub out_of: Option<u32>,
+    /// How long it must stay so before it counts; at once when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "stable_for")]
+    pub stable_for: Option<Span>,
     /// How long it may take until it is healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,

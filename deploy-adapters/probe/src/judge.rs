@@ -118,7 +118,7 @@ pub(crate) fn expectation(policy: &HealthPolicy, expected_release: Option<&Diges
     if let Some(release) = expected_release {
         text.push_str(&format!(", from release {release}"));
     }
-    format!("{text}, {} times in a row within {}", policy.healthy_after.max(1), policy.deadline)
+    format!("{text}; {}", policy.asks_for())
 }
 
 #[cfg(test)]
@@ -136,6 +136,8 @@ mod tests {
             interval: Span::from_millis(10),
             timeout: Span::from_secs(1),
             healthy_after: 1,
+            out_of: None,
+            stable_for: None,
             deadline: Span::from_secs(1),
             expected_status: None,
             expected_body: None,

@@ -20,6 +20,8 @@ fn policy() -> HealthPolicy {
         interval: Span::from_millis(10),
         timeout: Span::from_millis(200),
         healthy_after: 2,
+        out_of: None,
+        stable_for: None,
         deadline: Span::from_secs(3),
         expected_status: None,
         expected_body: None,
@@ -88,7 +90,7 @@ async fn unhealthy_says_what_was_seen_and_what_was_expected() {
     assert_eq!(failure.message, "status 503; expected 2xx");
     assert!(story.len() > 1 && story.chars().all(|step| step == '-'), "{story}");
     let fact = |name: &str| &failure.evidence.iter().find(|fact| fact.file == name).unwrap().fact;
-    assert_eq!(fact("expected"), "status 2xx, a body with \"ok\", 2 times in a row within 100ms");
+    assert_eq!(fact("expected"), "status 2xx, a body with \"ok\"; 2 good answers in a row, within 100ms");
     assert!(fact("answer").starts_with("status 503 after"), "{failure:?}");
     assert_eq!(fact("body"), "hello");
 }

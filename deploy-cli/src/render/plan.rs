@@ -59,10 +59,9 @@ pub(crate) fn plan(plan: &PlanDocument) -> String {
     let health = &plan.health.policy;
     let _ = writeln!(
         text,
-        "  health     GET {}, {} good answers in a row within {} ({})",
+        "  health     GET {}, {} ({})",
         clean(&health.path),
-        health.healthy_after,
-        health.deadline,
+        health.asks_for(),
         origin(plan.health.origin)
     );
     let url = plan.access.url.as_deref().unwrap_or(&plan.access.host);

@@ -463,15 +463,21 @@ fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -
             .set("begin it with one slash", "health.path = \"/\""),
         );
     }
+    let usual = HealthPolicy::default();
     let policy = HealthPolicy {
         path,
-        interval: wanted.interval.unwrap_or(Span::from_millis(10)),
-        timeout: wanted.timeout.unwrap_or(Span::from_secs(5)),
-        healthy_after: wanted.healthy_after.unwrap_or(2),
-        deadline: wanted.deadline.unwrap_or(Span::from_secs(10)),
+        interval: wanted.interval.unwrap_or(usual.interval),
+        timeout: wanted.timeout.unwrap_or(usual.timeout),
+        healthy_after: wanted.healthy_after.unwrap_or(usual.healthy_after),
+        out_of: wanted.out_of,
+        stable_for: wanted.stable_for,
+        deadline: wanted.deadline.unwrap_or(usual.deadline),
         expected_status: wanted.expected_status,
         expected_body: wanted.expected_body.clone(),
     };
+    let (needed, deadline) = (u64::from(policy.healthy_after), policy.deadline.as_millis());
+    bounded(reasons, "health.out_of", policy.out_of.map_or(needed, u64::from), needed, 100);
+    bounded(reasons, "health.stable_for", policy.stable_for.map_or(0, Span::as_millis), 0, deadline);
     bounded(reasons, "health.healthy_after", u64::from(policy.healthy_after), 1, 100);
     bounded(reasons, "health.timeout", policy.timeout.as_millis(), 1, 300_000);
     bounded(reasons, "health.interval", policy.interval.as_millis(), 1, 300_000);
