@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::id::{DeploymentId, Digest, Fence, ResourceId, ResourceKey, Seq};
-use crate::log::{LogLine, LogQuery};
+use crate::log::{LogLine, LogQuery, cut_line};
 use crate::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseChange,
     ReleaseRecord, ReleaseState, ResourceRecord, StoreError, WhenBusy,
@@ -49,6 +49,32 @@ impl Kept {
     fn waits_or_runs(&self) -> bool {
         !self.status.status.is_ended() && self.status.status != StatusName::Blocked
     }
+
+    const fn last(&self) -> Seq {
+        Seq(self.events.len() as u64)
+    }
+
+    /// Whether it made this release's artifact, or wants to go back to the release.
+    fn uses(&self, resource: &ResourceKey, release: &ReleaseRecord) -> bool {
+        let source = &self.status.source_summary;
+        let wants = source.kind == "release" && source.locator == release.version.to_string();
+        !self.status.status.is_ended()
+            && (self.status.digest.as_ref() == Some(&release.digest) || (wants && self.resource == *resource))
+    }
+}
+
+/// Whether an append is whole: its events follow one another, are its deployment's, and end at its status.
+fn check_whole(append: &Append) -> Result<(), StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt { what: what.to_owned() };
+    let last = append.events.last().ok_or_else(|| corrupt("an append without an event"))?;
+    let mut expected = append.after;
+    for event in &append.events {
+        expected = expected.next();
+        if event.sequence != expected || event.deployment != append.deployment {
+            return Err(corrupt("an event that is not the next one of its deployment"));
+        }
+    }
+    if append.status.sequence == last.sequence { Ok(()) } else { Err(corrupt("a status of another event")) }
 }
 
 impl State {
@@ -64,13 +90,30 @@ impl State {
         }
     }
 
+    /// Whether a change of releases can be made: what is restored is there, what is made is new.
+    fn check_release(&self, resource: &ResourceKey, change: &ReleaseChange) -> Result<(), StoreError> {
+        let usable = |version| {
+            self.releases.iter().any(|(key, release)| {
+                let usable = matches!(release.state, ReleaseState::Live | ReleaseState::Previous);
+                key == resource && release.version == version && usable
+            })
+        };
+        match change {
+            ReleaseChange::Restored(version) if !usable(*version) => Err(StoreError::NotFound),
+            ReleaseChange::Made(made) if usable(made.version) => {
+                Err(StoreError::Corrupt { what: format!("a second release {}", made.version) })
+            }
+            ReleaseChange::Restored(_) | ReleaseChange::Made(_) | ReleaseChange::Failed(_) => Ok(()),
+        }
+    }
+
     fn change_release(&mut self, resource: &ResourceKey, change: ReleaseChange) {
-        let mut own = self.releases.iter_mut().filter(|(key, _)| key == resource).map(|(_, release)| release);
+        let own = self.releases.iter_mut().filter(|(key, _)| key == resource).map(|(_, release)| release);
         match change {
             ReleaseChange::Made(made) => {
                 own.filter(|release| release.state == ReleaseState::Live)
                     .for_each(|release| release.state = ReleaseState::Previous);
-                self.releases.push((resource.clone(), *made));
+                self.releases.push((resource.clone(), ReleaseRecord { state: ReleaseState::Live, ..*made }));
             }
             ReleaseChange::Restored(version) => own.for_each(|release| match release.state {
                 ReleaseState::Live if release.version != version => release.state = ReleaseState::Previous,
@@ -79,8 +122,9 @@ impl State {
                 }
             }),
             ReleaseChange::Failed(failed) => {
-                let _ = own.next();
-                self.releases.push((resource.clone(), *failed));
+                drop(own);
+                self.releases
+                    .push((resource.clone(), ReleaseRecord { state: ReleaseState::Failed, ..*failed }));
             }
         }
     }
@@ -115,6 +159,7 @@ impl Journal for MemoryStore {
     async fn create(&self, create: Create) -> Result<Created, StoreError> {
         let mut state = self.state();
         let Create { append, resource, idempotency, busy } = create;
+        check_whole(&append)?;
         if let Some((key, digest)) = &idempotency
             && let Some((known, deployment)) = state.keys.get(key)
         {
@@ -123,6 +168,9 @@ impl Journal for MemoryStore {
             } else {
                 Err(StoreError::KeyReused)
             };
+        }
+        if let Ok(known) = state.kept(append.deployment) {
+            return Err(StoreError::Conflict { actual: known.last() });
         }
         let holder = state.deployments.iter().find(|kept| kept.resource == resource && kept.waits_or_runs());
         if let (Some(holder), WhenBusy::Refuse) = (holder, busy) {
@@ -138,12 +186,16 @@ impl Journal for MemoryStore {
 
     async fn append(&self, append: Append) -> Result<(), StoreError> {
         let mut state = self.state();
+        check_whole(&append)?;
         let kept = state.kept(append.deployment)?;
-        let (actual, resource) = (Seq(kept.events.len() as u64), kept.resource.clone());
+        let (actual, resource) = (kept.last(), kept.resource.clone());
+        state.check_fence(&append, &resource)?;
         if actual != append.after {
             return Err(StoreError::Conflict { actual });
         }
-        state.check_fence(&append, &resource)?;
+        if let Some(change) = &append.release {
+            state.check_release(&resource, change)?;
+        }
         let kept = state
             .deployments
             .iter_mut()
@@ -177,16 +229,22 @@ impl Journal for MemoryStore {
 impl Lease for MemoryStore {
     async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
         let mut state = self.state();
-        let older = state.deployments.iter().take_while(|kept| kept.id != by);
-        let ahead = older
-            .filter(|kept| kept.resource == *resource && kept.waits_or_runs())
-            .map(|kept| kept.id)
-            .next();
-        let holder = state.leases.get(resource).and_then(|held| held.by).filter(|holder| *holder != by);
-        let running =
-            holder.filter(|holder| state.kept(*holder).is_ok_and(|kept| !kept.status.status.is_ended()));
-        if let Some(holder) = ahead.or(running) {
-            return Err(StoreError::Busy { holder });
+        let asking = state.kept(by)?;
+        if asking.resource != *resource {
+            return Err(StoreError::NotFound);
+        }
+        if asking.status.status.is_ended() {
+            return Err(StoreError::Conflict { actual: asking.last() });
+        }
+        let holder = state.leases.get(resource).and_then(|held| held.by);
+        if holder != Some(by) {
+            let of_resource = state.deployments.iter().filter(|kept| kept.resource == *resource);
+            let mut active = of_resource.filter(|kept| kept.waits_or_runs()).map(|kept| kept.id);
+            let holds = holder.filter(|holder| state.kept(*holder).is_ok_and(Kept::waits_or_runs));
+            // The present holder goes first, then whoever was accepted before.
+            if let Some(holder) = holds.or_else(|| active.next().filter(|elder| *elder != by)) {
+                return Err(StoreError::Busy { holder });
+            }
         }
         let held = state.leases.entry(resource.clone()).or_default();
         held.epoch += 1;
@@ -231,6 +289,9 @@ impl Catalogue for MemoryStore {
                 && is(&query.environment, status.environment.as_str())
                 && is(&query.status, status.status.as_str())
         };
+        if let Some(before) = query.before {
+            state.kept(before)?;
+        }
         let newest_first = state.deployments.iter().rev();
         let from = newest_first.skip_while(|kept| query.before.is_some_and(|before| kept.id != before));
         let from = from.skip(usize::from(query.before.is_some())).map(|kept| &kept.status);
@@ -249,17 +310,15 @@ impl Catalogue for MemoryStore {
 
     async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
         let mut state = self.state();
-        let mut own: Vec<&mut ReleaseRecord> = state
-            .releases
-            .iter_mut()
-            .filter(|(key, _)| key == resource)
-            .map(|(_, release)| release)
-            .collect();
+        let State { releases, deployments, .. } = &mut *state;
+        let mut own: Vec<&mut ReleaseRecord> =
+            releases.iter_mut().filter(|(key, _)| key == resource).map(|(_, release)| release).collect();
         own.sort_by_key(|release| std::cmp::Reverse((release.state == ReleaseState::Live, release.version)));
         let usable =
             own.into_iter().filter(|r| matches!(r.state, ReleaseState::Live | ReleaseState::Previous));
         usable
             .skip(usize::try_from(keep.max(1)).unwrap_or(usize::MAX))
+            .filter(|release| !deployments.iter().any(|kept| kept.uses(resource, release)))
             .for_each(|release| release.state = ReleaseState::Pruned);
         Ok(state.keep())
     }
@@ -270,7 +329,8 @@ impl LogSink for MemoryStore {
         /// What the log of all deployments together may hold.
         const LINES: usize = 100_000;
         let mut state = self.state();
-        if state.lines.len() < LINES {
+        if state.lines.len() < LINES && state.kept(line.deployment).is_ok() {
+            line.message = cut_line(&line.message);
             line.sequence =
                 Seq(1 + state.lines.iter().filter(|kept| kept.deployment == line.deployment).count() as u64);
             state.lines.push(line);
@@ -282,6 +342,7 @@ impl LogSink for MemoryStore {
 impl Logs for MemoryStore {
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
         let state = self.state();
+        state.kept(query.deployment)?;
         let wanted = |line: &&LogLine| {
             line.deployment == query.deployment
                 && line.sequence > query.after
