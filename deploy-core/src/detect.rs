@@ -141,17 +141,21 @@ pub struct Detection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_image: Option<Found<String>>,
     /// What the install command reads, relative to the workspace (the base directory if there is none): files, and
-    /// directories with a `/` at the end. A generated Dockerfile copies them before everything else.
+    /// directories with a `/` at the end. A generated Dockerfile copies them before everything else. Empty when the
+    /// install command may need all of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<String>,
     /// What the running release needs of the build's directory, relative to the workspace (the base directory if there
     /// is none); everything when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runtime_files: Vec<String>,
+    /// Commands that prepare a generated image before anything is copied into it; never run anywhere else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_setup: Vec<String>,
     /// Directories that install and build commands keep between two builds, as absolute paths in the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<String>,
-    /// Plain variables for the build and the running release: `NODE_ENV`, `PORT`.
+    /// Plain variables for the running release: `NODE_ENV`, `PORT`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     /// Debian packages that the build needs.

@@ -8,7 +8,7 @@ use deploy_core::spec::Profile;
 
 use crate::apps;
 use crate::rule::{Known, Scene};
-use crate::rules::{self, containers};
+use crate::rules::{self, containers, procfile};
 use crate::settle::{Way, settle};
 
 /// Every rule there is.
@@ -59,7 +59,7 @@ fn judge(known: &Known<'_>, scene: &Scene<'_>) -> Detection {
 pub(crate) fn recognise(known: &Known<'_>, scene: &Scene<'_>) -> Option<Detection> {
     rules::ALL.iter().find_map(|rule| {
         known.take_troubles();
-        let mut detection = rule(scene)?;
+        let mut detection = procfile::over(scene, rule(scene)?);
         detection.blocked.extend(known.take_troubles());
         Some(detection)
     })

@@ -2,8 +2,8 @@
 
 pub(crate) mod containers;
 mod generators;
+mod javascript;
 mod marker;
-mod node;
 pub(crate) mod procfile;
 mod programs;
 pub(crate) mod static_html;
@@ -13,7 +13,14 @@ use crate::rule::Rule;
 
 /// Every rule; the first that answers wins.
 ///
-/// Frameworks come before what they are written in (an Astro site is not "a Node program"), programs before
-/// containers (a `Dockerfile` says nothing about what is inside), and plain pages last: an `index.html` is a finished
-/// site only if nothing beside it says that something has to be built or run first.
-pub(crate) const ALL: &[Rule] = &[node::RULE, generators::RULE, programs::RULE, static_html::RULE];
+/// Frameworks come before what they are written in (an Astro site is not "a Node program"), programs in other languages
+/// before the JavaScript that many of them have for their assets, and plain pages after everything that is built or
+/// run: an `index.html` is a finished site only if nothing beside it says that something has to be done first.
+pub(crate) const ALL: &[Rule] = &[
+    javascript::FRAMEWORKS,
+    generators::RULE,
+    programs::RULE,
+    javascript::RULE,
+    static_html::RULE,
+    javascript::LAST,
+];

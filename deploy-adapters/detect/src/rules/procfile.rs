@@ -1,7 +1,11 @@
 //! `Procfile`: what processes a project has, said by the project itself.
 
-use deploy_core::detect::Found;
+use deploy_core::detect::{Detection, Found, ProjectKind};
+use deploy_core::reason::ReasonCode;
 
+use super::containers::dev_command;
+use crate::ports::{self, Port};
+use crate::reasons::dev_server;
 use crate::rule::Scene;
 
 /// The name of the file.
@@ -28,6 +32,53 @@ pub(crate) fn main_process(scene: &Scene<'_>) -> Option<Found<Process>> {
     let first = || processes.iter().find(|process| process.name != "release");
     let process = named("web").or_else(|| named("worker")).or_else(first)?;
     Some(scene.found(process.clone(), PROCFILE, format!("says how {} is started", process.name)))
+}
+
+/// What was found, started as the Procfile says: whoever wrote one meant it.
+pub(crate) fn over(scene: &Scene<'_>, detection: Detection) -> Detection {
+    // Several apps, or pages alone, have no use for it.
+    if detection.planner == "workspace" || detection.planner == "static-html" {
+        return detection;
+    }
+    let Some(Found { value: process, evidence }) = main_process(scene) else { return detection };
+    let mut warnings = detection.warnings;
+    warnings.retain(|reason| reason.code != ReasonCode::DevServerAsStart);
+    if let Some(what) = dev_command(&process.command) {
+        warnings.push(dev_server(evidence.clone(), &process.command, what));
+    }
+    let kind = if process.name == "web" { ProjectKind::Server } else { ProjectKind::Worker };
+    let mut blocked = detection.blocked;
+    let answered = [ReasonCode::StartUnknown, ReasonCode::OutputUnknown, ReasonCode::UnsupportedProject];
+    blocked.retain(|reason| !answered.contains(&reason.code));
+    let mut environment = detection.environment;
+    let mut internal_port = detection.internal_port.filter(|_| kind == ProjectKind::Server);
+    if kind == ProjectKind::Server {
+        let port = match ports::of_command(&process.command) {
+            Some(Port::Fixed(port)) => Some(port),
+            Some(Port::Variable(default)) => {
+                let port = default.or(internal_port.as_ref().map(|found| found.value)).unwrap_or(8080);
+                environment.insert("PORT".to_owned(), port.to_string());
+                Some(port)
+            }
+            None => None,
+        };
+        if let Some(port) = port {
+            warnings.retain(|reason| reason.code != ReasonCode::PortGuessed);
+            internal_port =
+                Some(scene.found(port, PROCFILE, format!("the process {} listens on {port}", process.name)));
+        }
+    }
+    Detection {
+        kind,
+        start: Some(Found { value: process.command, evidence }),
+        publish_directory: None,
+        fallback: None,
+        internal_port,
+        environment,
+        blocked,
+        warnings,
+        ..detection
+    }
 }
 
 fn parse(text: &str) -> Vec<Process> {
