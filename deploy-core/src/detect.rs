@@ -65,6 +65,20 @@ pub struct ComposeProject {
     pub services: Vec<String>,
 }
 
+/// Something that a build needs beside its image, copied out of another one: `uv`, `composer`, Node for the assets of a
+/// Rails application.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BuildTool {
+    /// The image it is in, with a tag that exists.
+    pub image: String,
+    /// The absolute path in that image; a directory ends with `/`.
+    pub from: String,
+    /// The absolute path in the build image.
+    pub to: String,
+}
+
 /// What a round of detection comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detected {
@@ -137,7 +151,8 @@ pub struct Detection {
     /// The image a generated Dockerfile builds in: an official one, with a tag that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_image: Option<Found<String>>,
-    /// The image a generated Dockerfile runs in, or serves a static site from.
+    /// The image a generated Dockerfile runs in, or serves a static site from; a program runs where it was built when
+    /// it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_image: Option<Found<String>>,
     /// What the install command reads, relative to the workspace (the base directory if there is none): files, and
@@ -158,6 +173,9 @@ pub struct Detection {
     /// Plain variables for the running release: `NODE_ENV`, `PORT`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// What the build image gets from other images, before anything runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build_tools: Vec<BuildTool>,
     /// Debian packages that the build needs.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub build_packages: BTreeSet<String>,

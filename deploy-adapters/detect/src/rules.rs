@@ -3,6 +3,7 @@
 pub(crate) mod containers;
 mod generators;
 mod javascript;
+mod languages;
 mod marker;
 pub(crate) mod procfile;
 mod programs;
@@ -13,12 +14,15 @@ use crate::rule::Rule;
 
 /// Every rule; the first that answers wins.
 ///
-/// Frameworks come before what they are written in (an Astro site is not "a Node program"), programs in other languages
-/// before the JavaScript that many of them have for their assets, and plain pages after everything that is built or
-/// run: an `index.html` is a finished site only if nothing beside it says that something has to be done first.
+/// Programs whose own manifest says how they run come first, with the JavaScript that many of them have for their
+/// assets; frameworks before what they are written in (an Astro site is not "a Node program"); and plain pages after
+/// everything that is built or run: an `index.html` is a finished site only if nothing beside it says that something
+/// has to be done first.
 pub(crate) const ALL: &[Rule] = &[
+    languages::PLANNED,
     javascript::FRAMEWORKS,
     generators::RULE,
+    languages::RECOGNISED,
     programs::RULE,
     javascript::RULE,
     static_html::RULE,

@@ -1,0 +1,49 @@
+//! Programs: one file per ecosystem.
+//!
+//! Two rules, because the top of a source often shows several languages. What can be planned to the start command comes
+//! before Node and site generators (a Django project keeps a `package.json` for its styles and a `mkdocs.yml` for its
+//! manual); what was only recognised comes after them.
+
+mod asked;
+mod go;
+mod listen;
+mod parts;
+mod program;
+mod python;
+mod release;
+
+use deploy_core::detect::Detection;
+use deploy_core::reason::ReasonCode;
+
+use crate::rule::{Rule, Scene};
+
+/// Programs whose manifests say how they are run.
+pub(super) const PLANNED: Rule = planned;
+
+/// Programs that were recognised, whatever is missing.
+pub(super) const RECOGNISED: Rule = recognised;
+
+/// In the order they are asked, full-stack frameworks first: they are the ones that keep other languages beside them.
+const ALL: &[Rule] = &[python::DJANGO, go::RULE, python::RULE];
+
+fn planned(scene: &Scene<'_>) -> Option<Detection> {
+    candidates(scene).find(is_planned)
+}
+
+fn recognised(scene: &Scene<'_>) -> Option<Detection> {
+    candidates(scene).next()
+}
+
+fn candidates<'s>(scene: &'s Scene<'_>) -> impl Iterator<Item = Detection> + 's {
+    // A program is of no use to somebody who wants a site.
+    let rules = if scene.is_static_by_choice() { &[] } else { ALL };
+    rules.iter().filter_map(|rule| rule(scene))
+}
+
+/// Whether it is known how to run it, or which of several programs would be run.
+fn is_planned(detection: &Detection) -> bool {
+    let several = |reason: &deploy_core::reason::Reason| reason.code == ReasonCode::SeveralApps;
+    detection.start.is_some()
+        || detection.publish_directory.is_some()
+        || detection.blocked.iter().any(several)
+}

@@ -1,0 +1,110 @@
+//! Pieces that plans of several languages share.
+
+use deploy_core::detect::{BuildTool, Found};
+
+use super::program::Program;
+use super::release::Release;
+use crate::rule::Scene;
+
+/// Node beside the language, for the assets of the pages.
+pub(super) const NODE: &str = "node:24-bookworm-slim";
+
+impl Program {
+    /// The release of the language, and the images that have it.
+    pub(super) fn images(&mut self, release: Release, build: String, runtime: Option<String>) {
+        let file = self.detection.evidence.first().map_or_else(String::new, |fact| fact.file.clone());
+        let usual = || deploy_core::evidence::Fact::new(file, "names no version");
+        let evidence = release.evidence.unwrap_or_else(usual);
+        let found = |value: String| Found { value, evidence: evidence.clone() };
+        self.detection.runtime_version = Some(release.version.to_owned());
+        self.detection.build_image = Some(found(build));
+        self.detection.runtime_image = runtime.map(found);
+        self.detection.warnings.extend(release.warning);
+    }
+
+    /// Copies a program out of another image into the build's.
+    pub(super) fn tool(&mut self, image: &str, from: &str, to: &str) {
+        let tool = BuildTool { image: image.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        self.detection.build_tools.push(tool);
+    }
+
+    /// What install reads: those of these files that are there.
+    pub(super) fn manifests(&mut self, scene: &Scene<'_>, files: &[&str]) {
+        let there = files.iter().filter(|file| match file.strip_suffix('/') {
+            Some(directory) => scene.has_directory(directory),
+            None => scene.has(file),
+        });
+        self.detection.manifests.extend(there.map(|file| (*file).to_owned()));
+    }
+
+    /// Debian packages of the release and, with their headers, of the build.
+    pub(super) fn packages(&mut self, build: &[&str], runtime: &[&str]) {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        self.detection.build_packages.extend(owned(build));
+        self.detection.runtime_packages.extend(owned(runtime));
+    }
+
+    /// Directories that commands keep between builds.
+    pub(super) fn caches(&mut self, directories: &[&str]) {
+        self.detection.caches.extend(directories.iter().map(|directory| (*directory).to_owned()));
+    }
+}
+
+/// What a compiled program is likely to read while it runs: directories by their usual names, and plain data at the top.
+pub(super) fn assets(scene: &Scene<'_>) -> Vec<String> {
+    const DIRECTORIES: [&str; 26] = [
+        "assets",
+        "certs",
+        "conf",
+        "config",
+        "configs",
+        "content",
+        "data",
+        "db",
+        "dist",
+        "fixtures",
+        "html",
+        "i18n",
+        "locales",
+        "migration",
+        "migrations",
+        "priv",
+        "public",
+        "resources",
+        "schema",
+        "sql",
+        "static",
+        "template",
+        "templates",
+        "ui",
+        "views",
+        "web",
+    ];
+    const ENDINGS: [&str; 7] = [".json", ".yaml", ".yml", ".toml", ".html", ".sql", ".txt"];
+    let directories =
+        DIRECTORIES.iter().filter(|name| scene.has_directory(name)).map(|name| format!("{name}/"));
+    let is_data = |name: &&str| ENDINGS.iter().any(|ending| name.ends_with(ending)) && !name.starts_with('.');
+    let files = scene.files("").into_iter().filter(is_data).map(str::to_owned);
+    directories.chain(files).collect()
+}
+
+/// Whether the top is a Node application that keeps something in another language beside it.
+pub(super) fn is_node_app(scene: &Scene<'_>) -> bool {
+    const APPS: [&str; 14] = [
+        "\"next\"",
+        "\"nuxt\"",
+        "\"astro\"",
+        "\"gatsby\"",
+        "\"@sveltejs/kit\"",
+        "\"@angular/core\"",
+        "\"expo\"",
+        "\"react-native\"",
+        "\"electron\"",
+        "\"@nestjs/core\"",
+        "\"@remix-run/node\"",
+        "\"@react-router/dev\"",
+        "\"express\"",
+        "\"fastify\"",
+    ];
+    scene.text("package.json").is_some_and(|text| APPS.iter().any(|name| text.contains(name)))
+}
