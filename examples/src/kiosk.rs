@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode as Code};
 use deploy_core::id::{Digest, Fence, StepId};
-use deploy_core::plan::{Outline, Output, Step, StepKind};
+use deploy_core::plan::{Outline, Output, Step};
 use deploy_core::port::{Compiled, Executor, Keep, Probe, StepContext};
 use deploy_core::spec::Source;
 
@@ -66,19 +66,23 @@ impl Executor for Kiosk {
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
         let (digest, text) = slide(cx)?;
         let there = self.world().slides.get(&digest).is_some_and(|text| !text.is_empty());
-        match (step.action, text) {
-            (StepKind::Act, Some(text)) => drop(self.world().slides.insert(digest.clone(), text)),
-            (StepKind::Act | StepKind::Check, _) if there => {}
-            (StepKind::Act | StepKind::Check, _) => return Err(Failure::new(Code::Unhealthy, "no text")),
-            (StepKind::Switch { .. }, _) => self.show(effect, Some(digest.clone()))?,
+        match (step.id.as_str(), text) {
+            ("bring", Some(text)) => drop(self.world().slides.insert(digest.clone(), text)),
+            ("bring" | "proofread", _) if there => {}
+            ("bring" | "proofread", _) => return Err(Failure::new(Code::Unhealthy, "no text")),
+            ("show", _) => self.show(effect, Some(digest.clone()))?,
+            (other, _) => return Err(Failure::new(Code::Internal, format!("{other} is not our step"))),
         }
         Ok(Output::of(digest))
     }
 
     async fn probe(&self, key: &IdempotencyKey, _: &Step, cx: &StepContext) -> Result<Probe, Failure> {
         let ((digest, _), world) = (slide(cx)?, self.world());
-        let shown = world.screen.1.as_ref() == Some(&digest);
-        let there = if key.step.as_str() == "show" { shown } else { world.slides.contains_key(&digest) };
+        let there = match key.step.as_str() {
+            "bring" => world.slides.contains_key(&digest),
+            "show" => world.screen.1.as_ref() == Some(&digest),
+            _ => false, // a check leaves nothing to find
+        };
         Ok(if there { Probe::Present { output: Output::of(digest) } } else { Probe::Absent })
     }
 
