@@ -32,6 +32,7 @@ async fn run(source: PathBuf, host: String, address: SocketAddr) -> Result<(), B
         dir: state.path().join("edge"),
         releases,
         listen: Listen::Preferred(address),
+        trusted_proxies: Vec::new(),
         limits: Limits::default(),
     };
     let edge = Edge::start(config).await?;
@@ -42,6 +43,8 @@ async fn run(source: PathBuf, host: String, address: SocketAddr) -> Result<(), B
         to: Some(published.digest),
         fallback: None,
         port: None,
+        upstream: None,
+        drain_ms: None,
         expect: None,
     };
     EdgeClient::new(edge.control_socket()).switch(&change).await?;

@@ -1,5 +1,6 @@
 //! Talking to a running edge over its control socket.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,16 +15,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use crate::control::api::{CandidateOptions, Problem, Status};
+use crate::control::api::{CandidateOptions, DrainStatus, Problem, Status};
 use crate::digest::Digest;
-use crate::routes::{Route, RouteChange, Switched};
+use crate::routes::{PauseChange, Route, RouteChange, Switched};
 
 /// How long one call may take, unless set otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Largest reply to a control request in bytes.
-const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
+const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long one question after a drain waits; the edge may answer earlier.
+const DRAIN_POLL: Duration = Duration::from_secs(5);
 
 /// The host of control requests; any name that is no candidate does.
 const CONTROL_HOST: &str = "edge.control";
@@ -150,8 +155,9 @@ impl EdgeClient {
         }
     }
 
-    /// Makes a change: with a release it switches the route, without one it removes the route. `Ok` means durable
-    /// and in effect.
+    /// Makes a change: with a release it switches the route, to its files or to its upstream; without one it removes
+    /// the route. `Ok` means durable and in effect: every request that comes from now on is answered by the release,
+    /// and those the one before has accepted go on until they end or its drain limit is over.
     ///
     /// # Errors
     /// [`EdgeError::Refused`] with the codes of [`crate::SwitchError`]; [`EdgeError::Unknown`] if it may have been
@@ -159,6 +165,55 @@ impl EdgeClient {
     pub async fn switch(&self, change: &RouteChange) -> Result<Switched, EdgeError> {
         let method = if change.to.is_some() { Method::PUT } else { Method::DELETE };
         self.call(method, &format!("/routes/{}", change.host), Some(change)).await
+    }
+
+    /// Pauses a route, or ends its pause. `Ok` means durable and in effect: with a pause, no request that comes from
+    /// now on is answered before it ends.
+    ///
+    /// # Errors
+    /// As for [`Self::switch`].
+    pub async fn pause(&self, change: &PauseChange) -> Result<Switched, EdgeError> {
+        let method = if change.pause.is_some() { Method::PUT } else { Method::DELETE };
+        self.call(method, &format!("/routes/{}/pause", change.host), Some(change)).await
+    }
+
+    /// How far the upstreams of a release, at one address or at all, are from being drained; answers once they are,
+    /// or after `wait`, which the edge bounds by [`crate::Limits::control_wait`].
+    ///
+    /// # Errors
+    /// [`EdgeError`]
+    pub async fn drain_status(
+        &self,
+        digest: &Digest,
+        address: Option<SocketAddr>,
+        wait: Duration,
+    ) -> Result<DrainStatus, EdgeError> {
+        let mut path = format!("/drain/{digest}?wait_ms={}", wait.as_millis());
+        if let Some(address) = address {
+            path.push_str(&format!("&address={address}"));
+        }
+        self.call(Method::GET, &path, None::<&()>).await
+    }
+
+    /// Waits until the upstreams of a release, at one address or at all, are drained: then its process can be stopped
+    /// without harm to anybody. Returns the last status, drained or not, after at most `limit`.
+    ///
+    /// # Errors
+    /// [`EdgeError`]
+    pub async fn wait_drained(
+        &self,
+        digest: &Digest,
+        address: Option<SocketAddr>,
+        limit: Duration,
+    ) -> Result<DrainStatus, EdgeError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let status = self.drain_status(digest, address, left.min(DRAIN_POLL)).await?;
+            if status.is_drained() || Instant::now() >= deadline {
+                return Ok(status);
+            }
+        }
     }
 
     /// Loads a release for a coming switch, so that it can be probed and the switch is instant.

@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::instance::{Instance, control_socket};
 use crate::lifecycle::Phase;
 use crate::limits::Limits;
 use crate::plane::{Origin, Plane};
-use crate::routes::{self, TableError};
+use crate::routes::{Store, TableError};
 
 /// Files a process needs besides its connections.
 const RESERVED_FILES: u64 = 128;
@@ -26,6 +27,9 @@ pub struct Config {
     pub releases: PathBuf,
     /// The public address.
     pub listen: Listen,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed: the load balancer or TLS proxy in front of
+    /// this edge. Normally none.
+    pub trusted_proxies: Vec<IpNet>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -139,26 +143,27 @@ impl Edge {
     /// # Errors
     /// [`ServeError`]; nothing is left running then.
     pub async fn start(config: Config) -> Result<RunningEdge, ServeError> {
-        let Config { dir, releases, listen, mut limits } = config;
-        limits.connections = affordable_connections(limits.connections);
+        let Config { dir, releases, listen, trusted_proxies, mut limits } = config;
+        afford(&mut limits);
         let instance = Instance::acquire(&dir)?;
-        let loaded = routes::load(&instance.table_path())?;
+        let mut loaded = Store::load(&instance.table_path())?;
+        let recovered_from = loaded.recovered_from.take();
         let public = instance.bind_public(listen, &limits).await?;
         let control = instance.bind_control()?;
         let address = public.local_addr().map_err(|e| ServeError::io("read the public address", &e))?;
 
-        let plane = Plane::new(limits, address, releases, instance.table_path())
+        let plane = Plane::new(limits, address, releases, trusted_proxies)
             .map_err(|e| ServeError::io("start the worker threads", &e))?;
         let edge = RunningEdge {
             plane: Arc::clone(&plane),
             control: control_socket(&dir),
-            recovered_from: loaded.recovered_from,
+            recovered_from,
             _instance: instance,
         };
         if let Some(error) = &edge.recovered_from {
-            plane.warn(format!("{error}; its previous copy is used, the last change may be missing"));
+            plane.warn(format!("{error}; what could be made good is served, the last change may be missing"));
         }
-        plane.restore(loaded.table).await;
+        plane.restore(loaded).await;
         plane.spawn_accepting(Arc::clone(&plane).serve_public(public, Origin::Host));
         plane.spawn_accepting(Arc::clone(&plane).serve_control(control));
         Ok(edge)
@@ -176,7 +181,7 @@ impl RunningEdge {
         &self.control
     }
 
-    /// Set if the route table was damaged and its previous copy is being served: what was wrong.
+    /// Set if the route table was damaged and what could be made good of it is being served: what was wrong.
     pub fn recovered_from(&self) -> Option<&TableError> {
         self.recovered_from.as_ref()
     }
@@ -199,17 +204,16 @@ impl Drop for RunningEdge {
     }
 }
 
-/// As many connections as wanted, if the process may open a socket and a file for each.
-fn affordable_connections(wanted: usize) -> usize {
+/// Lowers the numbers of connections and of proxied requests to what the process may open: a socket and a file for
+/// each connection, a socket for each request.
+fn afford(limits: &mut Limits) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Refusal is fine: the number of connections follows what the limit is afterwards.
+    // Refusal is fine: the numbers follow what the limit is afterwards.
     let _ = setrlimit(Resource::Nofile, raised);
-    match getrlimit(Resource::Nofile).current {
-        Some(files) => {
-            let affordable = files.saturating_sub(RESERVED_FILES) / 2;
-            wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
-        }
-        None => wanted,
+    if let Some(files) = getrlimit(Resource::Nofile).current {
+        let third = usize::try_from(files.saturating_sub(RESERVED_FILES) / 3).unwrap_or(usize::MAX).max(1);
+        limits.connections = limits.connections.min(third);
+        limits.proxied_requests = limits.proxied_requests.min(third);
     }
 }

@@ -1,12 +1,14 @@
-//! The data plane: content-addressed static releases, the fenced route table, and the server in front of both.
+//! The data plane: content-addressed static releases, the fenced route table, and the server and reverse proxy in
+//! front of both.
 //!
 //! - [`publish::publish`] turns a directory into an immutable release named by the digest of its content.
 //! - [`serve`] (or [`Edge::start`], to embed it) answers public requests by host from the releases the route table
-//!   names, and control requests on a unix socket.
-//! - [`EdgeClient`] is the other end of that socket: load a candidate, probe it, switch to it.
+//!   names, from their files or through the process they run as, and control requests on a unix socket.
+//! - [`EdgeClient`] is the other end of that socket: load a candidate, probe it, switch to it, pause a route, wait
+//!   until the release it had before is drained.
 //!
-//! What this crate never does: decide what should be live, talk to anything but its two sockets and its two
-//! directories, or open a file that the live release does not list.
+//! What this crate never does: decide what should be live, talk to anything but its two sockets, its two directories
+//! and the upstreams of its routes and candidates, or open a file that the live release does not list.
 
 mod beneath;
 mod bind;
@@ -22,16 +24,18 @@ mod lifecycle;
 mod limits;
 pub mod manifest;
 mod plane;
+mod proxy;
 pub mod publish;
 pub mod release;
 pub mod routes;
 mod server;
 mod site;
 mod stats;
+mod visit;
 mod web;
 
 pub use client::{EdgeClient, EdgeError, ProbeResponse, candidate_host};
-pub use control::api::{CandidateOptions, Counters, Problem, Status};
+pub use control::api::{CandidateOptions, Counters, DrainStatus, Problem, Status};
 pub use digest::Digest;
 pub use edge::{Config, Edge, Listen, RunningEdge, ServeError, serve};
 pub use host::normalize_host;
@@ -41,4 +45,8 @@ pub use manifest::Manifest;
 pub use plane::SwitchError;
 pub use publish::{PublishError, PublishRequest, Published, publish, sweep_staging};
 pub use release::{Depth, ReleaseError, remove_release, verify_release};
-pub use routes::{Expect, Refused, Route, RouteChange, Switched};
+pub use routes::{
+    Expect, Pause, PauseChange, Protocol, Refused, Route, RouteChange, Switched, Upstream,
+};
+
+pub use ipnet::IpNet;

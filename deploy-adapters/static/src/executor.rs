@@ -95,7 +95,7 @@ impl StaticExecutor {
         let fallback = outline.artifact.as_ref().and_then(|artifact| artifact.fallback.clone());
         let loaded = edge_digest(&digest)?;
         self.edge
-            .put_candidate(&loaded, &CandidateOptions { fallback })
+            .put_candidate(&loaded, &CandidateOptions { fallback, upstream: None })
             .await
             .map_err(|error| edge_failure(&error))?;
         let target = Target {

@@ -69,6 +69,8 @@ fn change(effect: &Effect, outline: &Outline, digest: Option<&Digest>) -> Result
         to: digest.map(edge_digest).transpose()?,
         fallback: outline.artifact.as_ref().and_then(|artifact| artifact.fallback.clone()),
         port: outline.access.port,
+        upstream: None,
+        drain_ms: None,
         expect: None,
     })
 }
@@ -105,7 +107,7 @@ pub(crate) async fn read_back(edge: &EdgeClient, cx: &StepContext, url: String) 
         |route: &&Route| route.host == outline.access.host && route.target == outline.resource.to_string();
     let there = routes.iter().find(own).is_some_and(|route| {
         let fallback = outline.artifact.as_ref().and_then(|artifact| artifact.fallback.as_ref());
-        route.digest == wanted && route.port == outline.access.port && route.fallback.as_ref() == fallback
+        route.digest == wanted && route.upstream.is_none() && route.port == outline.access.port && route.fallback.as_ref() == fallback
     });
     let left = routes.iter().any(|route| route.host != outline.access.host);
     if there && !left {
@@ -127,6 +129,7 @@ pub(crate) async fn undo(edge: &EdgeClient, effect: &Effect, cx: &StepContext) -
             to: Some(route.digest),
             fallback: route.fallback.clone(),
             port: route.port,
+            upstream: route.upstream.clone(),
             ..removal.clone()
         };
         send(edge, &restored).await?;
@@ -141,7 +144,11 @@ pub(crate) async fn undo(edge: &EdgeClient, effect: &Effect, cx: &StepContext) -
 async fn confirm_undone(edge: &EdgeClient, cx: &StepContext, before: &[Route]) -> Result<(), Failure> {
     let now = touched(edge, cx).await?;
     let same = |a: &Route, b: &Route| {
-        a.host == b.host && a.digest == b.digest && a.port == b.port && a.fallback == b.fallback
+        a.host == b.host
+            && a.digest == b.digest
+            && a.port == b.port
+            && a.fallback == b.fallback
+            && a.upstream == b.upstream
     };
     let restored =
         now.len() == before.len() && before.iter().all(|route| now.iter().any(|other| same(route, other)));

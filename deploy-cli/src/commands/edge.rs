@@ -16,8 +16,13 @@ pub(crate) fn edge(cx: &Context, args: &EdgeArgs) -> Result<Exit, Failed> {
     trace();
     cx.state.create()?;
     let listen = args.listen.map_or(Listen::Preferred(EDGE_ADDRESS), Listen::Exact);
-    let config =
-        Config { dir: cx.state.edge(), releases: cx.state.releases(), listen, limits: Limits::default() };
+    let config = Config {
+        dir: cx.state.edge(),
+        releases: cx.state.releases(),
+        listen,
+        trusted_proxies: Vec::new(),
+        limits: Limits::default(),
+    };
     serving(async move {
         deploy_edge::serve(config, super::serve::asked_to_end())
             .await

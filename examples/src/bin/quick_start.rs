@@ -21,6 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         dir: state.join("edge"),
         releases: releases.clone(),
         listen,
+        trusted_proxies: Vec::new(),
         limits: Default::default(),
     })
     .await?;

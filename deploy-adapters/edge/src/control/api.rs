@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::routes::Route;
+use crate::routes::{Route, Upstream};
 pub use crate::stats::Counters;
 
 /// A running edge.
@@ -36,6 +36,27 @@ pub struct CandidateOptions {
     /// See [`Route::fallback`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// See [`Route::upstream`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+}
+
+/// How far the upstreams of a release are from getting no more requests and having none left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// Requests accepted and not answered to their end, upgraded connections included.
+    pub in_flight: u64,
+    /// A route that is not paused still sends requests to it.
+    pub takes_requests: bool,
+    /// Milliseconds until what is left is cut, if a switch away from it has set a limit.
+    pub cut_in_ms: Option<u64>,
+}
+
+impl DrainStatus {
+    /// Nothing is left and nothing more comes: the process can be stopped.
+    pub fn is_drained(&self) -> bool {
+        self.in_flight == 0 && !self.takes_requests
+    }
 }
 
 /// Why a request was refused.

@@ -9,20 +9,30 @@ use serde::Serialize;
 
 use super::api::{CandidateOptions, Status};
 use super::problem;
-use super::request::{Resource, candidate_host, read_json, resource};
+use super::request::{DrainQuery, Resource, candidate_host, drain_query, read_json, resource};
 use crate::digest::Digest;
 use crate::host::normalize_host;
-use crate::plane::Plane;
-use crate::routes::RouteChange;
+use crate::plane::{Plane, Source};
+use crate::proxy::{Flight, forward};
+use crate::routes::{PauseChange, RouteChange};
+use crate::visit::Visit;
 use crate::web::body::Body;
+use crate::web::failure::Failure;
 use crate::web::host::host_of;
 use crate::web::plain;
 
 /// Answers one request on the control socket.
-pub(super) async fn handle(plane: &Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
-    if let Some(digest) = host_of(&request).ok().and_then(candidate_host) {
-        return candidate_traffic(plane, &digest, &request).await;
+pub(super) async fn handle(
+    plane: Arc<Plane>,
+    visit: Arc<Visit>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let host = host_of(request.uri(), request.headers(), request.version());
+    if let Some(digest) = host.ok().and_then(candidate_host) {
+        return candidate_traffic(&plane, &visit, &digest, request).await;
     }
+    let _waiting = visit.progress.wait();
+    let plane = &plane;
     let path = request.uri().path().to_owned();
     let Some(resource) = resource(&path) else {
         return not_found("unknown_resource", "there is nothing of this name here");
@@ -43,6 +53,10 @@ pub(super) async fn handle(plane: &Arc<Plane>, request: Request<Incoming>) -> Re
         Resource::Route(host) if get => get_route(plane, host),
         Resource::Route(host) if put || delete => change_route(plane, host, put, request.into_body()).await,
         Resource::Route(_) => plain::method_not_allowed("GET, PUT, DELETE"),
+        Resource::Pause(host) if put || delete => pause_route(plane, host, put, request.into_body()).await,
+        Resource::Pause(_) => plain::method_not_allowed("PUT, DELETE"),
+        Resource::Drain(digest) if get => drain(plane, &digest, request.uri().query().unwrap_or("")).await,
+        Resource::Drain(_) => plain::method_not_allowed("GET"),
     }
 }
 
@@ -55,13 +69,19 @@ pub(super) fn json_response(status: StatusCode, value: &impl Serialize) -> Respo
     response
 }
 
-async fn candidate_traffic(plane: &Plane, digest: &Digest, request: &Request<Incoming>) -> Response<Body> {
-    match plane.candidate(digest) {
-        Some(candidate) => {
-            let fallback = candidate.fallback.as_deref();
-            plane.responder.respond(&candidate.site, fallback, request).await
-        }
-        None => not_found("candidate_unknown", "this release is not loaded as a candidate"),
+async fn candidate_traffic(
+    plane: &Plane,
+    visit: &Arc<Visit>,
+    digest: &Digest,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(candidate) = plane.candidate(digest) else {
+        return not_found("candidate_unknown", "this release is not loaded as a candidate");
+    };
+    match &candidate.source {
+        Source::Site(site) => plane.responder.respond(site, candidate.fallback.as_deref(), &request).await,
+        Source::Upstream(backend) => forward(visit, Flight::begin(backend), request).await,
+        Source::Missing => Failure::ReleaseMissing.response(),
     }
 }
 
@@ -88,7 +108,7 @@ async fn put_candidate(plane: &Plane, digest: &Digest, body: Incoming) -> Respon
         Ok(options) => options.unwrap_or_default(),
         Err(bad) => return bad.to_response(),
     };
-    match plane.add_candidate(digest, options.fallback).await {
+    match plane.add_candidate(digest, options).await {
         Ok(()) => done(),
         Err(error) => problem::of_switch(&error),
     }
@@ -120,6 +140,41 @@ async fn change_route(plane: &Arc<Plane>, host: &str, put: bool, body: Incoming)
     match plane.switch(change).await {
         Ok(switched) => json_response(StatusCode::OK, &switched),
         Err(error) => problem::of_switch(&error),
+    }
+}
+
+async fn pause_route(plane: &Arc<Plane>, host: &str, put: bool, body: Incoming) -> Response<Body> {
+    let change = match read_json::<PauseChange>(body, &plane.limits).await {
+        Ok(change) => change,
+        Err(bad) => return bad.to_response(),
+    };
+    let Some(change) = change
+        .filter(|change| normalize_host(&change.host) == normalize_host(host) && change.pause.is_some() == put)
+    else {
+        return problem::simple(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the body must be a pause of this host's route to put and the end of one to delete",
+            "Use a client of the same version as the edge.",
+        );
+    };
+    match plane.pause(change).await {
+        Ok(switched) => json_response(StatusCode::OK, &switched),
+        Err(error) => problem::of_switch(&error),
+    }
+}
+
+async fn drain(plane: &Plane, digest: &Digest, query: &str) -> Response<Body> {
+    match drain_query(query) {
+        Some(DrainQuery { address, wait }) => {
+            json_response(StatusCode::OK, &plane.drained(digest, address, wait).await)
+        }
+        None => problem::simple(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the query may have an address and wait_ms",
+            "Use a client of the same version as the edge.",
+        ),
     }
 }
 

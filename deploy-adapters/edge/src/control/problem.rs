@@ -42,6 +42,8 @@ fn current(error: &SwitchError) -> Option<serde_json::Value> {
         Refused::UnexpectedCurrent { current, .. } => Some(json!(current)),
         Refused::InvalidHost(_)
         | Refused::InvalidTarget { .. }
+        | Refused::Invalid { .. }
+        | Refused::Unknown { .. }
         | Refused::PortInUse { .. }
         | Refused::TableFull { .. } => None,
     }
@@ -49,7 +51,9 @@ fn current(error: &SwitchError) -> Option<serde_json::Value> {
 
 fn status(error: &SwitchError) -> StatusCode {
     match error {
-        SwitchError::Refused(Refused::InvalidHost(_) | Refused::InvalidTarget { .. })
+        SwitchError::Refused(
+            Refused::InvalidHost(_) | Refused::InvalidTarget { .. } | Refused::Invalid { .. },
+        )
         | SwitchError::FallbackMissing { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         SwitchError::Refused(
             Refused::StaleEpoch { .. }
@@ -58,7 +62,8 @@ fn status(error: &SwitchError) -> StatusCode {
             | Refused::PortInUse { .. }
             | Refused::TableFull { .. },
         ) => StatusCode::CONFLICT,
-        SwitchError::Release(ReleaseError::Missing { .. }) => StatusCode::NOT_FOUND,
+        SwitchError::Refused(Refused::Unknown { .. })
+        | SwitchError::Release(ReleaseError::Missing { .. }) => StatusCode::NOT_FOUND,
         SwitchError::Release(ReleaseError::Damaged { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         SwitchError::Release(ReleaseError::Io { .. })
         | SwitchError::NotStored { .. }

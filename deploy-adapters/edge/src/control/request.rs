@@ -1,5 +1,8 @@
 //! Reading control requests, within bounds.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,6 +20,8 @@ pub(super) enum Resource<'a> {
     Stop,
     Candidate(Digest),
     Route(&'a str),
+    Pause(&'a str),
+    Drain(Digest),
 }
 
 /// Reads the path; `None` for anything unknown.
@@ -29,8 +34,37 @@ pub(super) fn resource(path: &str) -> Option<Resource<'_>> {
     if let Some(digest) = path.strip_prefix("/candidates/") {
         return digest.parse().ok().map(Resource::Candidate);
     }
-    let host = path.strip_prefix("/routes/")?;
-    (!host.contains('/')).then_some(Resource::Route(host))
+    if let Some(digest) = path.strip_prefix("/drain/") {
+        return digest.parse().ok().map(Resource::Drain);
+    }
+    let route = path.strip_prefix("/routes/")?;
+    match route.split_once('/') {
+        None => Some(Resource::Route(route)),
+        Some((host, "pause")) => Some(Resource::Pause(host)),
+        Some(_) => None,
+    }
+}
+
+/// What a request to [`Resource::Drain`] asks.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(super) struct DrainQuery {
+    /// Only the upstreams at this address.
+    pub(super) address: Option<SocketAddr>,
+    /// How long to wait.
+    pub(super) wait: Duration,
+}
+
+/// Reads a query; `None` if anything in it is unknown.
+pub(super) fn drain_query(query: &str) -> Option<DrainQuery> {
+    let mut asked = DrainQuery::default();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=')? {
+            ("address", address) => asked.address = Some(address.parse().ok()?),
+            ("wait_ms", wait) => asked.wait = Duration::from_millis(wait.parse().ok()?),
+            _ => return None,
+        }
+    }
+    Some(asked)
 }
 
 /// The candidate a host names: `<64 hex>.candidate`. No route can have such a host, its label is too long.
@@ -89,12 +123,23 @@ mod tests {
         assert_eq!(resource("/status"), Some(Resource::Status));
         assert_eq!(resource(&format!("/candidates/{digest}")), Some(Resource::Candidate(digest)));
         assert_eq!(resource("/routes/a.example"), Some(Resource::Route("a.example")));
+        assert_eq!(resource("/routes/a.example/pause"), Some(Resource::Pause("a.example")));
+        assert_eq!(resource(&format!("/drain/{digest}")), Some(Resource::Drain(digest)));
         for path in
             ["/", "/status/", "/routes", "/routes/a/b", "/candidates/", "/candidates/../x", "//status", "*"]
         {
             assert_eq!(resource(path), None, "{path}");
         }
         assert_eq!(candidate_host(&format!("{}.candidate", digest.dir_name())), Some(digest));
+        let asked = DrainQuery {
+            address: Some(([127, 0, 0, 1], 80).into()),
+            wait: Duration::from_millis(5),
+        };
+        assert_eq!(drain_query("address=127.0.0.1:80&wait_ms=5"), Some(asked));
+        assert_eq!(drain_query(""), Some(DrainQuery::default()));
+        for query in ["wait_ms", "wait_ms=-1", "address=x", "other=1"] {
+            assert_eq!(drain_query(query), None, "{query}");
+        }
         assert_eq!(candidate_host("abc.candidate"), None);
     }
 }

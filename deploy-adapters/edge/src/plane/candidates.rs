@@ -1,15 +1,15 @@
-//! Releases loaded for a coming switch.
+//! Releases kept for a coming switch.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
+use super::live::Source;
 use crate::digest::Digest;
-use crate::site::Site;
 
 /// A release that can be probed before any visitor is sent to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
-    pub(crate) site: Arc<Site>,
+    pub(crate) digest: Digest,
+    pub(crate) source: Source,
     pub(crate) fallback: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Candidates {
     }
 
     pub(crate) fn put(&mut self, candidate: Candidate) {
-        self.forget(&candidate.site.digest);
+        self.forget(&candidate.digest);
         if self.kept.len() >= self.limit {
             self.kept.pop_front();
         }
@@ -35,14 +35,14 @@ impl Candidates {
     }
 
     pub(crate) fn get(&self, digest: &Digest) -> Option<Candidate> {
-        self.kept.iter().find(|candidate| candidate.site.digest == *digest).cloned()
+        self.kept.iter().find(|candidate| candidate.digest == *digest).cloned()
     }
 
     pub(crate) fn forget(&mut self, digest: &Digest) {
-        self.kept.retain(|candidate| candidate.site.digest != *digest);
+        self.kept.retain(|candidate| candidate.digest != *digest);
     }
 
     pub(crate) fn digests(&self) -> Vec<Digest> {
-        self.kept.iter().map(|candidate| candidate.site.digest).collect()
+        self.kept.iter().map(|candidate| candidate.digest).collect()
     }
 }

@@ -1,9 +1,12 @@
 //! The running data plane: what is loaded, what is live, and how it changes.
 //!
-//! Requests read one immutable [`live::LiveRoutes`] through an atomic pointer. A change builds the next one, makes
-//! the table durable, and swaps the pointer; a request that began before goes on with what it read.
+//! Requests find their route in [`live::LiveRoutes`], under a lock that is held for one lookup. A change is decided,
+//! made durable, and then puts one entry in the place of another; a request that began before goes on with what it
+//! found.
 
 mod candidates;
+mod drain;
+mod hold;
 mod live;
 mod public;
 mod switch;
@@ -12,30 +15,33 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::content::Content;
+use crate::control::api::CandidateOptions;
 use crate::digest::Digest;
 use crate::lifecycle::Phase;
 use crate::limits::Limits;
+use crate::proxy::{Backend, Proxy};
 use crate::release::ReleaseError;
-use crate::routes::{Route, RouteTable};
+use crate::routes::{self, Loaded, Route, Upstream};
 use crate::server::Workers;
 use crate::site::Site;
 use crate::stats::Stats;
 use crate::web::respond::Responder;
 
 pub(crate) use candidates::Candidate;
+pub(crate) use live::Source;
 pub(crate) use public::Origin;
 pub use switch::SwitchError;
 
 use candidates::Candidates;
-use live::LiveRoutes;
+use live::{Live, LiveRoutes};
 use switch::Writer;
 
 /// Everything the connections of one edge share.
@@ -55,8 +61,10 @@ pub(crate) struct Plane {
     /// The tasks that hold listening sockets.
     accepting: Mutex<JoinSet<()>>,
     releases: PathBuf,
-    table_path: PathBuf,
-    live: ArcSwap<LiveRoutes>,
+    proxy: Arc<Proxy>,
+    live: RwLock<LiveRoutes>,
+    /// Upstreams no route has any more, as long as they have flights.
+    retired: Mutex<Vec<Arc<Backend>>>,
     writer: tokio::sync::Mutex<Writer>,
     candidates: Mutex<Candidates>,
     /// One release is loaded at a time: loading is disk work, and its memory is bounded this way.
@@ -73,7 +81,7 @@ impl Plane {
         limits: Limits,
         address: SocketAddr,
         releases: PathBuf,
-        table_path: PathBuf,
+        trusted: Vec<IpNet>,
     ) -> io::Result<Arc<Self>> {
         let phase = watch::Sender::new(Phase::Serving);
         Ok(Arc::new(Self {
@@ -91,8 +99,9 @@ impl Plane {
             },
             accepting: Mutex::default(),
             releases,
-            table_path,
-            live: ArcSwap::default(),
+            proxy: Arc::new(Proxy::new(limits.clone(), trusted)),
+            live: RwLock::default(),
+            retired: Mutex::default(),
             writer: tokio::sync::Mutex::default(),
             candidates: Mutex::new(Candidates::new(limits.candidates)),
             loading: Semaphore::new(1),
@@ -103,17 +112,30 @@ impl Plane {
 
     /// Puts the routes of a table read from disk to work. A route whose release or port is not available now does
     /// not keep the others from being served; it becomes a warning.
-    pub(crate) async fn restore(self: &Arc<Self>, table: RouteTable) {
+    pub(crate) async fn restore(self: &Arc<Self>, loaded: Loaded) {
         let mut live = LiveRoutes::default();
-        for route in table.routes() {
-            let site = self.load_site(&route.digest).await;
-            if let Err(error) = &site {
-                self.warn(format!("{} cannot be served: {error}", route.host));
-            }
-            live.insert(route.clone(), site.ok());
+        for route in loaded.table.routes() {
+            let source = match &route.upstream {
+                Some(upstream) => Source::Upstream(self.backend(route, upstream)),
+                None => self.restore_site(route, &live).await,
+            };
+            live.insert(Live::new(route.clone(), source));
         }
-        self.live.store(Arc::new(live));
-        self.restore_writer(table).await;
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        self.restore_writer(loaded).await;
+    }
+
+    async fn restore_site(&self, route: &Route, live: &LiveRoutes) -> Source {
+        if let Some(site) = live.site(&route.digest) {
+            return Source::Site(site);
+        }
+        match self.load_site(&route.digest).await {
+            Ok(site) => Source::Site(site),
+            Err(error) => {
+                self.warn(format!("{} cannot be served: {error}", route.host));
+                Source::Missing
+            }
+        }
     }
 
     /// Runs a task that holds a listening socket until draining.
@@ -150,12 +172,12 @@ impl Plane {
 
     /// The route of a normalised host, as requests see it now.
     pub(crate) fn route(&self, host: &str) -> Option<Route> {
-        self.live.load().route(host).cloned()
+        read(&self.live).by_host(host).map(|live| live.route.clone())
     }
 
     /// All routes as requests see them now, by host.
     pub(crate) fn routes(&self) -> Vec<Route> {
-        self.live.load().routes()
+        read(&self.live).routes()
     }
 
     /// Things a person should know, oldest first.
@@ -169,16 +191,34 @@ impl Plane {
         lock(&self.warnings).push(warning);
     }
 
-    /// Loads a release as a candidate for a coming switch.
+    /// Keeps a release as a candidate for a coming switch: its files are loaded, or its process is known.
     pub(crate) async fn add_candidate(
         &self,
         digest: &Digest,
-        fallback: Option<String>,
+        options: CandidateOptions,
     ) -> Result<(), SwitchError> {
-        let site = self.load_site(digest).await?;
-        switch::check_fallback(&site, fallback.as_deref())?;
-        lock(&self.candidates).put(Candidate { site, fallback });
+        let CandidateOptions { fallback, upstream } = options;
+        let source = match &upstream {
+            Some(upstream) => self.candidate_upstream(digest, upstream, fallback.as_deref())?,
+            None => {
+                let site = self.load_site(digest).await?;
+                switch::check_fallback(&site, fallback.as_deref())?;
+                Source::Site(site)
+            }
+        };
+        lock(&self.candidates).put(Candidate { digest: *digest, source, fallback });
         Ok(())
+    }
+
+    fn candidate_upstream(
+        &self,
+        digest: &Digest,
+        upstream: &Upstream,
+        fallback: Option<&str>,
+    ) -> Result<Source, SwitchError> {
+        routes::check_upstream(upstream, fallback)?;
+        self.check_not_itself(upstream)?;
+        Ok(Source::Upstream(Backend::new(&self.proxy, "candidate", *digest, upstream)))
     }
 
     /// A loaded candidate.
@@ -200,8 +240,10 @@ impl Plane {
     async fn load_site(&self, digest: &Digest) -> Result<Arc<Site>, ReleaseError> {
         let failed = |reason: String| ReleaseError::Io { digest: *digest, reason };
         let _permit = self.loading.acquire().await.map_err(|e| failed(e.to_string()))?;
-        let loaded = self.candidate(digest).map(|candidate| candidate.site);
-        if let Some(site) = loaded.or_else(|| self.live.load().site(digest)) {
+        if let Some(Source::Site(site)) = self.candidate(digest).map(|candidate| candidate.source) {
+            return Ok(site);
+        }
+        if let Some(site) = read(&self.live).site(digest) {
             return Ok(site);
         }
         let (releases, digest) = (self.releases.clone(), *digest);
@@ -213,5 +255,10 @@ impl Plane {
 
 /// Locks data that no panic can leave half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads data that no panic can leave half-changed.
+fn read<T>(shared: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    shared.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,18 +1,25 @@
 //! Answering a public request.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
-use super::Plane;
-use super::live::Live;
+use super::hold::Hold;
+use super::live::{Live, Source};
+use super::{Plane, read};
 use crate::host::{normalize_host, without_port};
+use crate::proxy::{Flight, forward};
 use crate::server::{accept_loop, serve_connection};
+use crate::site::Site;
+use crate::visit::Visit;
 use crate::web::body::Body;
-use crate::web::host::{BadHost, host_of};
-use crate::web::plain;
+use crate::web::failure::Failure;
+use crate::web::host::host_of;
 
 /// How a connection's requests find their route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +30,23 @@ pub(crate) enum Origin {
     Port(u16),
 }
 
+/// Who answers a request.
+enum Answerer {
+    Site(Arc<Site>, Arc<Live>),
+    Upstream(Flight),
+    Hold(Arc<Hold>),
+}
+
 impl Plane {
     /// Serves the connections of one public listener until draining.
     pub(crate) async fn serve_public(self: Arc<Self>, listener: TcpListener, origin: Origin) {
         let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
-        accept_loop(listener, connections, phase, async |stream: TcpStream, permit| {
+        accept_loop(listener, connections, phase, async |(stream, peer): (TcpStream, SocketAddr), permit| {
             let Ok(stream) = stream.into_std() else {
                 return;
             };
             let plane = Arc::clone(&self);
-            let job = move || drop(tokio::spawn(plane.serve_stream(stream, origin, permit)));
+            let job = move |worker| drop(tokio::spawn(plane.serve_stream(stream, peer, worker, origin, permit)));
             self.workers.run(job).await;
         })
         .await;
@@ -41,33 +55,67 @@ impl Plane {
     async fn serve_stream(
         self: Arc<Self>,
         stream: std::net::TcpStream,
+        peer: SocketAddr,
+        worker: usize,
         origin: Origin,
         permit: OwnedSemaphorePermit,
     ) {
-        let _open = self.stats.connected();
-        let plane = &*self;
-        let respond = |request| async move { plane.answer(origin, &request).await };
+        // An IPv4 client of an IPv6 listener is an IPv4 client.
+        let peer = peer.ip().to_canonical();
+        let visit = Arc::new(Visit::public(peer, worker, self.stats.connected(), permit));
+        let progress = visit.progress.clone();
+        let plane = Arc::clone(&self);
+        let respond = move |request| {
+            let (plane, visit) = (Arc::clone(&plane), Arc::clone(&visit));
+            async move { plane.answer(origin, &visit, request).await }
+        };
         match TcpStream::from_std(stream) {
-            Ok(stream) => serve_connection(stream, respond, &self.limits, self.phase.subscribe()).await,
+            Ok(stream) => {
+                serve_connection(stream, respond, progress, &self.limits, self.phase.subscribe()).await;
+            }
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
-        drop(permit);
     }
 
-    async fn answer<B>(&self, origin: Origin, request: &Request<B>) -> Response<Body> {
-        let response = match self.find(origin, request) {
-            Ok(Some(live)) => self.answer_live(&live, request).await,
-            Ok(None) => plain::text(StatusCode::NOT_FOUND, "No site is routed here.\n"),
-            Err(BadHost) => plain::text(StatusCode::BAD_REQUEST, "The request must name exactly one host.\n"),
+    async fn answer(&self, origin: Origin, visit: &Arc<Visit>, request: Request<Incoming>) -> Response<Body> {
+        let response = match self.admit(origin, visit, &request).await {
+            Ok(Answerer::Upstream(flight)) => forward(visit, flight, request).await,
+            Ok(Answerer::Site(site, live)) => {
+                self.responder.respond(&site, live.route.fallback.as_deref(), &request).await
+            }
+            Ok(Answerer::Hold(_)) => Failure::Paused.response(),
+            Err(failure) => failure.response(),
         };
         self.stats.answered(response.status());
         response
     }
 
-    /// The route for a request, taken from the table as it is at this moment and kept until the response is complete.
-    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Option<Arc<Live>>, BadHost> {
-        let host = host_of(request)?;
-        let routes = self.live.load();
+    /// Finds who answers, after waiting for the end of a pause.
+    async fn admit<B>(
+        &self,
+        origin: Origin,
+        visit: &Visit,
+        request: &Request<B>,
+    ) -> Result<Answerer, Failure> {
+        let since = Instant::now();
+        loop {
+            match self.find(origin, request)? {
+                Answerer::Hold(hold) => {
+                    let _waiting = visit.progress.wait();
+                    if !hold.wait(since.elapsed()).await {
+                        return Err(Failure::Paused);
+                    }
+                }
+                answerer => return Ok(answerer),
+            }
+        }
+    }
+
+    /// Who answers by the table as it is at this moment, and does so until the response is complete. A flight is
+    /// counted before the table can change, so that whoever changes it knows of it.
+    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Answerer, Failure> {
+        let host = host_of(request.uri(), request.headers(), request.version()).map_err(|_| Failure::BadHost)?;
+        let routes = read(&self.live);
         let live = match origin {
             Origin::Port(port) => routes.by_port(port),
             // Nearly every client sends the normal spelling, which needs no copy.
@@ -75,16 +123,14 @@ impl Plane {
                 .by_host(without_port(host))
                 .or_else(|| normalize_host(host).ok().and_then(|host| routes.by_host(&host))),
         };
-        Ok(live.cloned())
-    }
-
-    async fn answer_live<B>(&self, live: &Live, request: &Request<B>) -> Response<Body> {
-        match &live.site {
-            Some(site) => self.responder.respond(site, live.route.fallback.as_deref(), request).await,
-            None => plain::text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The release of this site is missing. Deploy again.\n",
-            ),
+        let live = live.ok_or(Failure::NoRoute)?;
+        if let Some(hold) = &live.hold {
+            return Ok(Answerer::Hold(Arc::clone(hold)));
+        }
+        match &live.source {
+            Source::Upstream(backend) => Ok(Answerer::Upstream(Flight::begin(backend))),
+            Source::Site(site) => Ok(Answerer::Site(Arc::clone(site), Arc::clone(live))),
+            Source::Missing => Err(Failure::ReleaseMissing),
         }
     }
 }

@@ -3,24 +3,29 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::live::LiveRoutes;
+use super::live::{Live, Source};
 use super::public::Origin;
-use super::{Plane, Site};
+use super::{Plane, Site, lock, read};
 use crate::bind::bind_until;
 use crate::lifecycle::Phase;
 use crate::release::ReleaseError;
-use crate::routes::{self, Refused, RouteChange, RouteTable, StoreError, Switched};
+use crate::routes::{
+    Accepted, Loaded, PauseChange, Refused, RouteChange, RouteTable, Store, StoreError, Switched, Upstream,
+};
 
 /// What only one change at a time may touch.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
-    table: RouteTable,
+    table: Arc<RouteTable>,
+    /// `None` until the table was read.
+    store: Option<Arc<Mutex<Store>>>,
     ports: HashMap<u16, PortListener>,
 }
 
@@ -107,33 +112,70 @@ impl Plane {
     /// # Errors
     /// [`SwitchError`]; for all but `NotSettled` nothing has changed.
     pub(crate) async fn switch(self: &Arc<Self>, change: RouteChange) -> Result<Switched, SwitchError> {
-        let site = match &change.to {
-            Some(digest) => {
+        let site = match (&change.to, &change.upstream) {
+            (Some(_), Some(upstream)) => {
+                self.check_not_itself(upstream)?;
+                None
+            }
+            (Some(digest), None) => {
                 let site = self.load_site(digest).await?;
                 check_fallback(&site, change.fallback.as_deref())?;
                 Some(site)
             }
-            None => None,
+            (None, _) => None,
         };
-        // In a task of its own: a caller that hangs up must not leave a change half made.
+        let drain = change.drain_ms.map_or(self.limits.drain, Duration::from_millis);
+        let decide = move |table: &RouteTable, max| table.decide(&change, max);
+        self.change(decide, site, drain).await
+    }
+
+    /// Pauses a route or ends its pause. When this returns `Ok` it is durable and in effect.
+    ///
+    /// # Errors
+    /// [`SwitchError`]; for all but `NotSettled` nothing has changed.
+    pub(crate) async fn pause(self: &Arc<Self>, change: PauseChange) -> Result<Switched, SwitchError> {
+        let decide = move |table: &RouteTable, _| table.decide_pause(&change);
+        self.change(decide, None, self.limits.drain).await
+    }
+
+    /// An upstream that is the edge would send each request round in a circle.
+    pub(super) fn check_not_itself(&self, upstream: &Upstream) -> Result<(), Refused> {
+        let own = |address: &SocketAddr| {
+            address.port() == self.address.port()
+                && (address.ip() == self.address.ip()
+                    || (self.address.ip().is_unspecified() && address.ip().is_loopback()))
+        };
+        match upstream.addresses.iter().find(|address| own(address)) {
+            Some(address) => Err(Refused::Invalid { reason: format!("{address} is the edge itself") }),
+            None => Ok(()),
+        }
+    }
+
+    /// In a task of its own: a caller that hangs up must not leave a change half made.
+    async fn change(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&RouteTable, usize) -> Result<Accepted, Refused> + Send + 'static,
+        site: Option<Arc<Site>>,
+        drain: Duration,
+    ) -> Result<Switched, SwitchError> {
         let plane = Arc::clone(self);
-        let applied = tokio::spawn(async move { plane.apply(&change, site).await });
+        let applied = tokio::spawn(async move { plane.apply(decide, site, drain).await });
         applied.await.map_err(|e| SwitchError::NotSettled { reason: e.to_string() })?
     }
 
     async fn apply(
         self: &Arc<Self>,
-        change: &RouteChange,
+        decide: impl FnOnce(&RouteTable, usize) -> Result<Accepted, Refused>,
         site: Option<Arc<Site>>,
+        drain: Duration,
     ) -> Result<Switched, SwitchError> {
         let mut writer = self.writer.lock().await;
         if *self.phase.borrow() == Phase::Closed {
             return Err(SwitchError::NotStored { reason: "the edge has stopped".to_owned() });
         }
-        let mut next = writer.table.clone();
-        let switched = next.switch(change, self.limits.routes)?;
-        let opened = self.open_port(&writer, &switched).await?;
-        let unsettled = match self.store(&next).await {
+        let accepted = decide(&writer.table, self.limits.routes)?;
+        let opened = self.open_port(&writer, &accepted).await?;
+        let unsettled = match store(&writer, &accepted).await {
             Ok(()) => None,
             Err(StoreError::NotReplaced(error)) => {
                 return Err(SwitchError::NotStored { reason: error.to_string() });
@@ -141,20 +183,20 @@ impl Plane {
             // What a reader of the file sees now must also be what visitors see.
             Err(StoreError::NotSettled(error)) => Some(SwitchError::NotSettled { reason: error.to_string() }),
         };
-        writer.table = next;
-        self.show(&switched, site);
-        self.update_ports(&mut writer, opened);
+        Arc::make_mut(&mut writer.table).apply(&accepted);
+        self.show(&accepted, site, drain);
+        self.update_ports(&mut writer, &accepted, opened);
         self.stats.switched();
-        unsettled.map_or(Ok(switched), Err)
+        unsettled.map_or(Ok(accepted.switched()), Err)
     }
 
     /// Binds the port the route needs and does not have yet, so that a refusal comes before anything is changed.
     async fn open_port(
         &self,
         writer: &Writer,
-        switched: &Switched,
+        accepted: &Accepted,
     ) -> Result<Option<(u16, TcpListener)>, Refused> {
-        let wanted = switched.after.as_ref().and_then(|route| route.port);
+        let wanted = accepted.after.as_ref().and_then(|route| route.port);
         let Some(port) = wanted.filter(|port| !writer.ports.contains_key(port)) else {
             return Ok(None);
         };
@@ -163,32 +205,47 @@ impl Plane {
         Ok(Some((port, listener)))
     }
 
-    async fn store(&self, table: &RouteTable) -> Result<(), StoreError> {
-        let (path, table) = (self.table_path.clone(), table.clone());
-        let stored = tokio::task::spawn_blocking(move || routes::store(&path, &table)).await;
-        stored.unwrap_or_else(|e| Err(StoreError::NotSettled(io::Error::other(e))))
-    }
-
-    fn show(&self, switched: &Switched, site: Option<Arc<Site>>) {
-        let mut next = LiveRoutes::clone(&self.live.load());
-        match (&switched.after, &switched.before) {
-            (Some(route), _) => next.insert(route.clone(), site),
-            (None, Some(route)) => next.remove(&route.host),
-            (None, None) => {}
+    /// Lets requests see a change, and retires what they were answered by before.
+    fn show(&self, accepted: &Accepted, site: Option<Arc<Site>>, drain: Duration) {
+        let current = read(&self.live).by_host(&accepted.host).cloned();
+        let source = accepted.after.as_ref().map(|route| match (&route.upstream, site, &current) {
+            (Some(upstream), _, _) => Source::Upstream(self.backend(route, upstream)),
+            (None, Some(site), _) => Source::Site(site),
+            // A pause: the release stays what it was.
+            (None, None, Some(current)) => current.source.clone(),
+            (None, None, None) => Source::Missing,
+        });
+        let next = accepted.after.as_ref().zip(source.clone());
+        {
+            let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+            match next {
+                Some((route, source)) => live.insert(Live::new(route.clone(), source)),
+                None => live.remove(&accepted.host),
+            };
         }
-        self.live.store(Arc::new(next));
+        if let Some(before) = current {
+            self.retire(&before, source.as_ref(), drain);
+        }
     }
 
-    fn update_ports(self: &Arc<Self>, writer: &mut Writer, opened: Option<(u16, TcpListener)>) {
+    fn update_ports(
+        self: &Arc<Self>,
+        writer: &mut Writer,
+        accepted: &Accepted,
+        opened: Option<(u16, TcpListener)>,
+    ) {
         if let Some((port, listener)) = opened {
             writer.ports.insert(port, self.serve_port(listener, port));
         }
-        let Writer { table, ports } = writer;
-        ports.retain(|port, _| table.routes().any(|route| route.port == Some(*port)));
+        let [before, after] = [&accepted.before, &accepted.after].map(|route| route.as_ref()?.port);
+        if let Some(port) = before.filter(|_| before != after) {
+            writer.ports.remove(&port);
+        }
     }
 
     /// Takes over a table read from disk and opens its ports.
-    pub(super) async fn restore_writer(self: &Arc<Self>, table: RouteTable) {
+    pub(super) async fn restore_writer(self: &Arc<Self>, loaded: Loaded) {
+        let Loaded { table, store, .. } = loaded;
         let deadline = Instant::now() + self.limits.rebind_timeout;
         let mut writer = self.writer.lock().await;
         for route in table.routes() {
@@ -200,7 +257,8 @@ impl Plane {
                 Err(error) => self.warn(format!("{} has no port {port}: {error}", route.host)),
             }
         }
-        writer.table = table;
+        writer.table = Arc::new(table);
+        writer.store = Some(Arc::new(Mutex::new(store)));
     }
 
     fn serve_port(self: &Arc<Self>, listener: TcpListener, port: u16) -> PortListener {
@@ -210,4 +268,14 @@ impl Plane {
     fn port_address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.address.ip(), port)
     }
+}
+
+/// Makes an accepted change durable.
+async fn store(writer: &Writer, accepted: &Accepted) -> Result<(), StoreError> {
+    let Some(store) = writer.store.clone() else {
+        return Err(StoreError::NotReplaced(io::Error::other("the table was not read")));
+    };
+    let (table, accepted) = (Arc::clone(&writer.table), accepted.clone());
+    let stored = tokio::task::spawn_blocking(move || lock(&store).add(&table, &accepted));
+    stored.await.unwrap_or_else(|e| Err(StoreError::NotSettled(io::Error::other(e))))
 }

@@ -8,19 +8,24 @@
 //! effect, however late it arrives. An equal epoch is the same deployment: repeating its change is answered as done
 //! (its first reply may have been lost), and it may change its mind (restore the previous release).
 
+mod changes;
 mod file;
+mod store;
 mod table;
+mod upstream;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::TableError;
 pub use table::RouteTable;
+pub use upstream::{Protocol, Upstream};
 
-pub(crate) use file::{StoreError, load, store};
+pub(crate) use store::{Loaded, Store, StoreError};
+pub(crate) use table::{Accepted, check_upstream};
 
 use crate::digest::Digest;
 
-/// One route: requests for `host` are answered from the release `digest`.
+/// One route: requests for `host` are answered by the release `digest`, from its files or by the process it runs as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -38,6 +43,43 @@ pub struct Route {
     /// A port on which this route also answers, whatever the request's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Where the release answers itself; without it, its files are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// Requests are held instead of answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
+}
+
+/// How requests of a paused route are held. Whatever goes over a bound gets 503 with `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// How long one request is held at most, in milliseconds: 1 to [`Pause::MAX_HOLD_MS`].
+    pub hold_ms: u64,
+    /// How many requests are held at once, at least 1.
+    pub requests: usize,
+}
+
+impl Pause {
+    /// The longest a request can be held: ten minutes.
+    pub const MAX_HOLD_MS: u64 = 600_000;
+}
+
+/// A wanted pause of one route, or its end. A pause also ends with the next switch: the requests held are then
+/// answered by the release that was switched to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseChange {
+    /// The host; normalised on arrival.
+    pub host: String,
+    /// Who asks; must own the host's route.
+    pub target: String,
+    /// Epoch of the deployment that asks.
+    pub epoch: u64,
+    /// How to hold requests, or `None` to resume.
+    #[serde(default)]
+    pub pause: Option<Pause>,
 }
 
 /// A wanted change of one route.
@@ -59,6 +101,13 @@ pub struct RouteChange {
     /// See [`Route::port`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// See [`Route::upstream`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// How long requests that the replaced upstream has accepted may still take, in milliseconds; then they are cut.
+    /// Without it, [`crate::Limits::drain`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<u64>,
     /// Only change the route if it is what the asker believes it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
@@ -104,6 +153,18 @@ pub enum Refused {
         /// Its owner.
         owner: String,
     },
+    /// There is no route to pause or resume.
+    #[error("there is no route for {host}")]
+    Unknown {
+        /// The host.
+        host: String,
+    },
+    /// The change contradicts itself or is out of bounds.
+    #[error("the change is not valid: {reason}")]
+    Invalid {
+        /// What is wrong.
+        reason: String,
+    },
     /// The text is not a host name.
     #[error(transparent)]
     InvalidHost(#[from] crate::host::InvalidHost),
@@ -145,6 +206,8 @@ impl Refused {
         match self {
             Self::StaleEpoch { .. } => "stale_epoch",
             Self::HostTaken { .. } => "host_taken",
+            Self::Unknown { .. } => "route_unknown",
+            Self::Invalid { .. } => "invalid_change",
             Self::InvalidHost(_) => "invalid_host",
             Self::InvalidTarget { .. } => "invalid_target",
             Self::UnexpectedCurrent { .. } => "unexpected_current",
@@ -158,6 +221,8 @@ impl Refused {
         match self {
             Self::StaleEpoch { .. } => "Nothing: a newer deployment of this target has taken over.",
             Self::HostTaken { .. } => "Choose another host, or remove the route of its owner first.",
+            Self::Unknown { .. } => "Check the host, or route it first.",
+            Self::Invalid { .. } => "Correct what the message names.",
             Self::InvalidHost(_) => "Give a plain host name; internationalised names in their xn-- form.",
             Self::InvalidTarget { .. } => "Give a printable target name of at most 256 bytes.",
             Self::UnexpectedCurrent { .. } => "Read the route again and decide anew.",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Expect, Refused, Route, RouteChange, Switched};
+use super::{Expect, Pause, PauseChange, Refused, Route, RouteChange, Switched, Upstream};
 use crate::host::normalize_host;
 
 /// Longest target name in bytes.
@@ -17,8 +17,28 @@ const MAX_TARGETS: usize = 16_384;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteTable {
+    /// How many changes were ever applied; numbers the records of the log of changes.
+    #[serde(default)]
+    changes: u64,
     routes: BTreeMap<String, Route>,
     epochs: BTreeMap<String, u64>,
+}
+
+/// A change that a table has accepted and that is not applied yet: first it must be durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Normalised.
+    pub(crate) host: String,
+    pub(crate) target: String,
+    pub(crate) epoch: u64,
+    pub(crate) before: Option<Route>,
+    pub(crate) after: Option<Route>,
+}
+
+impl Accepted {
+    pub(crate) fn switched(&self) -> Switched {
+        Switched { before: self.before.clone(), after: self.after.clone() }
+    }
 }
 
 impl RouteTable {
@@ -37,35 +57,55 @@ impl RouteTable {
         self.epochs.get(target).copied()
     }
 
-    /// Applies a change. On success the table is as it must be stored; on refusal it is untouched.
+    /// How many changes were ever applied.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Decides a change; the table stays as it is until [`Self::apply`].
     ///
     /// Checks go from the fence outwards: a stale deployment learns that it is stale and nothing else.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub fn switch(&mut self, change: &RouteChange, max_routes: usize) -> Result<Switched, Refused> {
+    pub(crate) fn decide(&self, change: &RouteChange, max_routes: usize) -> Result<Accepted, Refused> {
         let host = normalize_host(&change.host)?;
-        self.check_fence(change)?;
-        let before = self.routes.get(&host).cloned();
-        if let Some(owned) = &before
-            && owned.target != change.target
-        {
-            let owner = owned.target.clone();
-            return Err(Refused::HostTaken { host, owner });
-        }
+        self.check_fence(&change.target, change.epoch)?;
+        let before = self.owned(&host, &change.target)?;
+        check_shape(change)?;
         let after = wanted(change, &host);
         // A change that is already in place was applied before and its reply lost: its expectation was met then.
-        if before != after {
-            check_expectation(change, &host, before.as_ref())?;
+        if before != after.as_ref() {
+            check_expectation(change, &host, before)?;
         }
         self.check_room(change, &host, before.is_none() && after.is_some(), max_routes)?;
+        let before = before.cloned();
+        Ok(Accepted { host, target: change.target.clone(), epoch: change.epoch, before, after })
+    }
 
-        self.epochs.insert(change.target.clone(), change.epoch);
-        match &after {
-            Some(route) => self.routes.insert(host, route.clone()),
-            None => self.routes.remove(&host),
+    /// Decides a pause or its end; the table stays as it is until [`Self::apply`].
+    pub(crate) fn decide_pause(&self, change: &PauseChange) -> Result<Accepted, Refused> {
+        let host = normalize_host(&change.host)?;
+        self.check_fence(&change.target, change.epoch)?;
+        let Some(before) = self.owned(&host, &change.target)?.cloned() else {
+            return Err(Refused::Unknown { host });
         };
-        Ok(Switched { before, after })
+        if let Some(pause) = change.pause
+            && (pause.requests == 0 || !(1..=Pause::MAX_HOLD_MS).contains(&pause.hold_ms))
+        {
+            let reason = format!("at least one request is held, for 1 to {} ms", Pause::MAX_HOLD_MS);
+            return Err(Refused::Invalid { reason });
+        }
+        let after = Some(Route { epoch: change.epoch, paused: change.pause, ..before.clone() });
+        let (target, epoch) = (change.target.clone(), change.epoch);
+        Ok(Accepted { host, target, epoch, before: Some(before), after })
+    }
+
+    /// Applies an accepted change: the only way a table changes.
+    pub(crate) fn apply(&mut self, accepted: &Accepted) {
+        self.changes += 1;
+        self.epochs.insert(accepted.target.clone(), accepted.epoch);
+        match &accepted.after {
+            Some(route) => self.routes.insert(accepted.host.clone(), route.clone()),
+            None => self.routes.remove(&accepted.host),
+        };
     }
 
     /// What a table must satisfy that was read from disk: the laws `switch` keeps.
@@ -77,15 +117,24 @@ impl RouteTable {
         })
     }
 
-    fn check_fence(&self, change: &RouteChange) -> Result<(), Refused> {
-        let target = &change.target;
+    /// The route of a host, unless it belongs to another target.
+    fn owned(&self, host: &str, target: &str) -> Result<Option<&Route>, Refused> {
+        match self.routes.get(host) {
+            Some(route) if route.target != target => {
+                Err(Refused::HostTaken { host: host.to_owned(), owner: route.target.clone() })
+            }
+            route => Ok(route),
+        }
+    }
+
+    fn check_fence(&self, target: &str, epoch: u64) -> Result<(), Refused> {
         if target.is_empty() || target.len() > MAX_TARGET_BYTES || target.chars().any(char::is_control) {
             let target = target.chars().take(MAX_TARGET_BYTES).collect();
             return Err(Refused::InvalidTarget { target });
         }
         match self.epochs.get(target) {
-            Some(&current) if change.epoch < current => {
-                Err(Refused::StaleEpoch { target: target.clone(), epoch: change.epoch, current })
+            Some(&current) if epoch < current => {
+                Err(Refused::StaleEpoch { target: target.to_owned(), epoch, current })
             }
             None if self.epochs.len() >= MAX_TARGETS => {
                 Err(Refused::TableFull { what: "targets", limit: MAX_TARGETS })
@@ -117,6 +166,26 @@ impl RouteTable {
     }
 }
 
+/// What a change may not ask for, whatever the table holds.
+fn check_shape(change: &RouteChange) -> Result<(), Refused> {
+    let Some(upstream) = &change.upstream else {
+        return Ok(());
+    };
+    if change.to.is_none() {
+        return Err(Refused::Invalid { reason: "an upstream without a release".to_owned() });
+    }
+    check_upstream(upstream, change.fallback.as_deref())
+}
+
+/// Whether requests can be sent to an upstream at all.
+pub(crate) fn check_upstream(upstream: &Upstream, fallback: Option<&str>) -> Result<(), Refused> {
+    let reason = match fallback {
+        Some(_) => Some("a fallback is a file, and an upstream has none".to_owned()),
+        None => upstream.problem(),
+    };
+    reason.map_or(Ok(()), |reason| Err(Refused::Invalid { reason }))
+}
+
 fn wanted(change: &RouteChange, host: &str) -> Option<Route> {
     change.to.map(|digest| Route {
         host: host.to_owned(),
@@ -125,6 +194,8 @@ fn wanted(change: &RouteChange, host: &str) -> Option<Route> {
         digest,
         fallback: change.fallback.clone(),
         port: change.port,
+        upstream: change.upstream.clone(),
+        paused: None,
     })
 }
 

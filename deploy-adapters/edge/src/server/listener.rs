@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::lifecycle::{Phase, reached};
+use crate::proxy::keep_alive;
 
 /// Pause after a failed accept: when file descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -23,13 +25,14 @@ pub(crate) trait Accept: Send + 'static {
 }
 
 impl Accept for TcpListener {
-    type Stream = TcpStream;
+    type Stream = (TcpStream, SocketAddr);
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = Self::accept(self).await?;
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
         // A response is written whole; waiting to fill a packet would only delay its end.
         stream.set_nodelay(true)?;
-        Ok(stream)
+        keep_alive(&stream);
+        Ok((stream, peer))
     }
 }
 

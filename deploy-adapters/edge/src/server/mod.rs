@@ -1,4 +1,4 @@
-//! Listening and speaking HTTP/1.1, for the public side and the control socket alike.
+//! Listening and speaking HTTP, for the public side and the control socket alike.
 
 mod connection;
 mod listener;
@@ -7,4 +7,5 @@ mod workers;
 
 pub(crate) use connection::serve_connection;
 pub(crate) use listener::accept_loop;
+pub(crate) use progress::{Progress, Waiting, Watched};
 pub(crate) use workers::Workers;

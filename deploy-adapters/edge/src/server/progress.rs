@@ -3,11 +3,14 @@
 //! One rule covers idle connections, requests that trickle in and clients that stop reading: *a connection is closed
 //! when for a while neither a request was complete nor a byte of a response could be sent.* Bytes received do not
 //! count, or a client could hold a connection for ever by sending one now and then.
+//!
+//! While it is not the client's turn, because an upstream has yet to answer or to say more, silence is no fault of the
+//! client's: see [`Progress::wait`]. A client that does not take what is already there is at fault even then.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,33 +20,79 @@ use tokio::time::{Instant, sleep_until};
 /// When a connection last made progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     opened: Instant,
-    last_millis: Arc<AtomicU64>,
+    last_millis: AtomicU64,
+    /// Exchanges in which it is not the client's turn.
+    waiting: AtomicUsize,
+    /// The client does not take what it is sent.
+    blocked: AtomicBool,
+}
+
+/// As long as it lives, silence is no fault of the client's.
+#[derive(Debug)]
+pub(crate) struct Waiting(Progress);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Before the count: from here on it is the client's turn, with its full time.
+        self.0.made();
+        self.0.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Progress {
     /// A connection opened now.
     pub(crate) fn new() -> Self {
-        Self { opened: Instant::now(), last_millis: Arc::default() }
+        Self {
+            shared: Arc::new(Shared {
+                opened: Instant::now(),
+                last_millis: AtomicU64::new(0),
+                waiting: AtomicUsize::new(0),
+                blocked: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Notes progress.
     pub(crate) fn made(&self) {
-        let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_millis.store(millis, Ordering::Relaxed);
+        let millis = u64::try_from(self.shared.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.shared.last_millis.store(millis, Ordering::Relaxed);
     }
 
-    /// Returns once there was no progress for `patience`. Needs one timer however many requests are served: it is
-    /// moved only when it goes off.
+    /// Says that it is somebody else's turn, until the result is dropped.
+    pub(crate) fn wait(&self) -> Waiting {
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self.clone())
+    }
+
+    /// When progress was last made.
+    pub(crate) fn last(&self) -> Instant {
+        self.shared.opened + Duration::from_millis(self.shared.last_millis.load(Ordering::Relaxed))
+    }
+
+    /// Returns once there was no progress for `patience` although it was the client's turn. Needs one timer however
+    /// many requests are served: it is moved only when it goes off.
     pub(crate) async fn stalled(&self, patience: Duration) {
         loop {
-            let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
-            let deadline = self.opened + last + patience;
-            if deadline <= Instant::now() {
+            let deadline = self.last() + patience;
+            let now = Instant::now();
+            if deadline > now {
+                sleep_until(deadline).await;
+            } else if self.is_clients_turn() {
                 return;
+            } else {
+                sleep_until(now + patience).await;
             }
-            sleep_until(deadline).await;
         }
+    }
+
+    fn is_clients_turn(&self) -> bool {
+        self.shared.blocked.load(Ordering::Relaxed) || self.shared.waiting.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -63,6 +112,7 @@ impl<S> Watched<S> {
         if let Poll::Ready(Ok(1..)) = written {
             self.progress.made();
         }
+        self.progress.shared.blocked.store(written.is_pending(), Ordering::Relaxed);
         written
     }
 }
@@ -135,6 +185,26 @@ mod tests {
             _ = server.write_all(&[7; 20]) => panic!("nobody reads any more"),
         }
         assert_eq!(last.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_not_at_fault_while_it_is_somebody_elses_turn() {
+        let (server, client) = tokio::io::duplex(4);
+        let progress = Progress::new();
+        let mut server = Watched::new(server, progress.clone());
+        let waiting = progress.wait();
+        let an_hour = tokio::time::timeout(Duration::from_secs(3600), progress.stalled(PATIENCE));
+        an_hour.await.expect_err("an upstream may think for long");
+        let blocked = Instant::now();
+        tokio::select! {
+            () = progress.stalled(PATIENCE) => {}
+            _ = server.write_all(&[7; 20]) => panic!("nobody reads"),
+        }
+        assert!(blocked.elapsed() <= 2 * PATIENCE, "a client that does not read is at fault all the same");
+        drop((waiting, server, client));
+        let over = Instant::now();
+        progress.stalled(PATIENCE).await;
+        assert!(over.elapsed() >= PATIENCE, "after the wait it has its full time");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Response bodies: bytes in memory, or a part of an open file read in bounded chunks.
+//! Response bodies: bytes in memory, a part of an open file read in bounded chunks, or what an upstream sends.
 
 use std::fs::File;
 use std::io;
@@ -11,6 +11,8 @@ use http_body::{Frame, SizeHint};
 use rustix::buffer::spare_capacity;
 use tokio::task::JoinHandle;
 
+use crate::proxy::ResponseBody;
+
 /// The body of a response.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -18,6 +20,8 @@ pub(crate) enum Body {
     Bytes(Option<Bytes>),
     /// The rest of a file.
     File(FileBody),
+    /// What an upstream sends.
+    Proxied(Box<ResponseBody>),
 }
 
 impl Body {
@@ -87,6 +91,7 @@ impl http_body::Body for Body {
         match &mut *self {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::File(file) => file.poll_chunk(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+            Self::Proxied(body) => Pin::new(body.as_mut()).poll_frame(cx),
         }
     }
 
@@ -94,13 +99,15 @@ impl http_body::Body for Body {
         match self {
             Self::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::File(file) => file.position >= file.end,
+            Self::Proxied(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Self::File(file) => file.end - file.position,
-        })
+        match self {
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::File(file) => SizeHint::with_exact(file.end - file.position),
+            Self::Proxied(body) => body.size_hint(),
+        }
     }
 }

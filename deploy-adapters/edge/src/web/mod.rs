@@ -1,8 +1,9 @@
-//! HTTP for static content: one small file per idea, `respond` puts them together.
+//! HTTP: one small file per idea; `respond` puts those for static content together.
 
 pub(crate) mod body;
 pub(crate) mod coding;
 pub(crate) mod conditional;
+pub(crate) mod failure;
 pub(crate) mod host;
 pub(crate) mod media;
 pub(crate) mod path;

@@ -59,7 +59,7 @@ async fn candidates_are_checked_and_bounded() {
         client.put_candidate(digest, &options).await.unwrap();
     }
     assert_eq!(client.status().await.unwrap().candidates, digests[1..], "the longest-kept one made room");
-    let fallback = CandidateOptions { fallback: Some("nope".into()) };
+    let fallback = CandidateOptions { fallback: Some("nope".into()), upstream: None };
     assert_eq!(client.put_candidate(&digests[0], &fallback).await.unwrap_err().code(), "fallback_missing");
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use deploy_edge::{
-    Config, Digest, Edge, EdgeClient, Limits, Listen, PublishRequest, Published, RouteChange, RunningEdge,
+    Config, Digest, Edge, EdgeClient, IpNet, Limits, Listen, PublishRequest, Published, RouteChange, RunningEdge,
     ServeError, publish,
 };
 use tempfile::TempDir;
@@ -20,11 +20,16 @@ pub(crate) const TARGET: &str = "web@production";
 pub(crate) struct Lab {
     pub(crate) dir: TempDir,
     pub(crate) limits: Limits,
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("temporary directory"), limits: Limits::default() }
+        Self {
+            dir: tempfile::tempdir().expect("temporary directory"),
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+        }
     }
 
     pub(crate) fn releases(&self) -> PathBuf {
@@ -55,7 +60,13 @@ impl Lab {
     }
 
     pub(crate) fn config(&self, listen: Listen) -> Config {
-        Config { dir: self.edge_dir(), releases: self.releases(), listen, limits: self.limits.clone() }
+        Config {
+            dir: self.edge_dir(),
+            releases: self.releases(),
+            listen,
+            trusted_proxies: self.trusted_proxies.clone(),
+            limits: self.limits.clone(),
+        }
     }
 
     pub(crate) async fn start(&self) -> RunningEdge {
@@ -102,6 +113,8 @@ pub(crate) fn to(epoch: u64, digest: Digest) -> RouteChange {
         to: Some(digest),
         fallback: None,
         port: None,
+        upstream: None,
+        drain_ms: None,
         expect: None,
     }
 }

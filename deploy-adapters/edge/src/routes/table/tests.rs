@@ -1,5 +1,6 @@
 use super::*;
 use crate::digest::Digest;
+use crate::routes::Upstream;
 use proptest::prelude::*;
 
 const MAX_ROUTES: usize = 8;
@@ -12,7 +13,18 @@ fn change(host: &str, target: &str, epoch: u64, content: &str) -> RouteChange {
         to: Some(Digest::of(content.as_bytes())),
         fallback: None,
         port: None,
+        upstream: None,
+        drain_ms: None,
         expect: None,
+    }
+}
+
+impl RouteTable {
+    /// Decides and applies.
+    fn switch(&mut self, change: &RouteChange, max_routes: usize) -> Result<Switched, Refused> {
+        let accepted = self.decide(change, max_routes)?;
+        self.apply(&accepted);
+        Ok(accepted.switched())
     }
 }
 
@@ -103,16 +115,80 @@ fn a_port_belongs_to_one_route() {
     }
 }
 
+fn upstream(port: u16) -> Option<Upstream> {
+    Some(Upstream::at(([10, 0, 0, 1], port).into()))
+}
+
+#[test]
+fn an_upstream_is_a_route_under_the_same_fence() {
+    let mut table = RouteTable::default();
+    let to = |epoch, port| RouteChange { upstream: upstream(port), ..change("a.example", "web", epoch, "x") };
+    table.switch(&to(7, 3000), MAX_ROUTES).unwrap();
+    let moved = table.switch(&to(7, 3001), MAX_ROUTES).unwrap();
+    assert_ne!(moved.before, moved.after, "the same release at another address is a change");
+    assert_eq!(table.get("a.example").unwrap().upstream, upstream(3001));
+    assert!(matches!(table.switch(&to(6, 3000), MAX_ROUTES), Err(Refused::StaleEpoch { .. })));
+    table.switch(&change("a.example", "web", 8, "x"), MAX_ROUTES).unwrap();
+    assert_eq!(table.get("a.example").unwrap().upstream, None, "back to files");
+}
+
+#[test]
+fn an_upstream_that_makes_no_sense_is_refused() {
+    let no_address = Upstream { addresses: vec![], ..Upstream::at(([10, 0, 0, 1], 1).into()) };
+    let too_many = Upstream { addresses: vec![([10, 0, 0, 1], 1).into(); 17], ..no_address.clone() };
+    let good = RouteChange { upstream: upstream(80), ..change("a.example", "web", 1, "x") };
+    let refused = [
+        RouteChange { upstream: Some(no_address), ..good.clone() },
+        RouteChange { upstream: Some(too_many), ..good.clone() },
+        RouteChange { upstream: upstream(0), ..good.clone() },
+        RouteChange { upstream: Some(Upstream::at(([0, 0, 0, 0], 80).into())), ..good.clone() },
+        RouteChange { fallback: Some("index.html".into()), ..good.clone() },
+        RouteChange { to: None, ..good },
+    ];
+    for change in refused {
+        let result = RouteTable::default().switch(&change, MAX_ROUTES);
+        assert!(matches!(result, Err(Refused::Invalid { .. })), "{change:?}");
+    }
+}
+
+#[test]
+fn inv_21_a_pause_is_fenced_and_ends_with_the_next_switch() {
+    let mut table = RouteTable::default();
+    let pause = |epoch, target: &str, pause| PauseChange {
+        host: "A.example.".into(),
+        target: target.into(),
+        epoch,
+        pause,
+    };
+    let held = Some(Pause { hold_ms: 1000, requests: 5 });
+    let decided = table.decide_pause(&pause(1, "web", held));
+    assert!(matches!(decided, Err(Refused::Unknown { .. })));
+    table.switch(&change("a.example", "web", 7, "x"), MAX_ROUTES).unwrap();
+    assert!(matches!(table.decide_pause(&pause(6, "web", held)), Err(Refused::StaleEpoch { .. })));
+    assert!(matches!(table.decide_pause(&pause(9, "evil", held)), Err(Refused::HostTaken { .. })));
+    for bad in [Pause { hold_ms: 0, requests: 5 }, Pause { hold_ms: 600_001, requests: 5 }, Pause { hold_ms: 1, requests: 0 }] {
+        assert!(matches!(table.decide_pause(&pause(8, "web", Some(bad))), Err(Refused::Invalid { .. })));
+    }
+    let accepted = table.decide_pause(&pause(8, "web", held)).unwrap();
+    table.apply(&accepted);
+    let route = table.get("a.example").unwrap();
+    assert_eq!((route.paused, route.epoch, route.digest), (held, 8, Digest::of(b"x")));
+    table.switch(&change("a.example", "web", 8, "y"), MAX_ROUTES).unwrap();
+    assert_eq!(table.get("a.example").unwrap().paused, None);
+}
+
 fn any_change() -> impl Strategy<Value = RouteChange> {
     let host =
         prop::sample::select(vec!["a.example", "A.Example.", "b.example:80", "c.example", "*.example"]);
     let target = prop::sample::select(vec!["web", "api", ""]);
     let expect = prop::option::weighted(0.2, Just(Expect::Absent));
     let port = prop::option::weighted(0.2, 8080..8083u16);
-    (host, target, 0..6u64, prop::option::of(0..3u8), port, expect).prop_map(
-        |(host, target, epoch, to, port, expect)| RouteChange {
+    let process = prop::option::weighted(0.3, 3000..3002u16);
+    (host, target, 0..6u64, prop::option::of(0..3u8), port, process, expect).prop_map(
+        |(host, target, epoch, to, port, process, expect)| RouteChange {
             to: to.map(|n| Digest::of(&[n])),
             port,
+            upstream: process.and_then(upstream),
             expect,
             ..change(host, target, epoch, "")
         },
@@ -138,6 +214,7 @@ proptest! {
                     prop_assert_eq!(switched.before.as_ref(), before.get(&host));
                     prop_assert_eq!(switched.after.as_ref(), table.get(&host));
                     prop_assert_eq!(switched.after.as_ref().map(|r| r.digest), change.to);
+                    prop_assert_eq!(switched.after.as_ref().and_then(|r| r.upstream.clone()), change.upstream);
                     for route in before.routes().filter(|r| r.host != host) {
                         prop_assert_eq!(table.get(&route.host), Some(route));
                     }
