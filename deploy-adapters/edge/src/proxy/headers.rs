@@ -9,8 +9,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Version};
 
@@ -110,6 +110,10 @@ pub(crate) fn for_upstream(
 
 /// Makes the headers of an upstream's response those of the response to the visitor.
 pub(crate) fn for_visitor(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // The body was read by its coding; a length beside it is a mistake or a lie (RFC 9112 section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     strip_hop_by_hop(headers);
     // Only the edge speaks for itself.
     headers.remove(ERROR_HEADER);
@@ -147,7 +151,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Removes trailer fields that must not come after a body (RFC 9110 section 6.5.1): framing, routing and origin.
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     strip_hop_by_hop(trailers);
-    let forbidden = [HOST, http::header::CONTENT_LENGTH, http::header::TRAILER, RELEASE_HEADER, ERROR_HEADER];
+    let forbidden = [HOST, CONTENT_LENGTH, TRAILER, RELEASE_HEADER, ERROR_HEADER];
     for name in forbidden.iter().chain(&ORIGIN) {
         trailers.remove(name);
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use deploy_edge::{
     Config, Digest, Edge, EdgeClient, IpNet, Limits, Listen, PublishRequest, Published, RouteChange, RunningEdge,
@@ -12,6 +13,8 @@ use deploy_edge::{
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::upstream::App;
 
 pub(crate) const HOST: &str = "web.example";
 pub(crate) const TARGET: &str = "web@production";
@@ -46,6 +49,19 @@ impl Lab {
 
     pub(crate) fn client(&self) -> EdgeClient {
         EdgeClient::new(deploy_edge::control_socket(&self.edge_dir()))
+    }
+
+    /// Waits until so many requests of an application are in flight.
+    pub(crate) async fn until_drained_to(&self, app: &App, in_flight: u64) {
+        let client = self.client();
+        let reached = async {
+            while client.drain_status(&app.digest(), None, Duration::ZERO).await.expect("status").in_flight
+                != in_flight
+            {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reached).await.expect("reached in the end");
     }
 
     /// Publishes these files.
@@ -210,6 +226,69 @@ impl Http {
         let headers =
             lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_lowercase(), v.to_owned()));
         Ok(Reply { status, headers: headers.collect(), body: Vec::new() })
+    }
+
+    /// Reads one chunk of a chunked body; the last one is empty, and its trailers are left unread.
+    pub(crate) async fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
+        let line = self.line().await?;
+        let size = usize::from_str_radix(&line, 16).expect("the size of a chunk");
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        while self.buffer.len() < size + 2 {
+            self.more().await?;
+        }
+        let chunk = self.buffer.drain(..size).collect();
+        assert_eq!(self.line().await?, "");
+        Ok(chunk)
+    }
+
+    /// Reads a response with a chunked body; trailers are added to the headers.
+    pub(crate) async fn chunked(&mut self) -> std::io::Result<Reply> {
+        let mut reply = self.head().await?;
+        loop {
+            let chunk = self.chunk().await?;
+            if chunk.is_empty() {
+                break;
+            }
+            reply.body.extend(chunk);
+        }
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(": ") else {
+                return Ok(reply);
+            };
+            reply.headers.insert(name.to_lowercase(), value.to_owned());
+        }
+    }
+
+    async fn line(&mut self) -> std::io::Result<String> {
+        let end = loop {
+            if let Some(at) = self.buffer.windows(2).position(|w| w == b"\r\n") {
+                break at;
+            }
+            self.more().await?;
+        };
+        let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
+        Ok(String::from_utf8_lossy(&line[..end]).into_owned())
+    }
+
+    /// Asks for an upgrade, which must be granted.
+    pub(crate) async fn upgrade(&mut self, path: &str) {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+        self.send(request).await;
+        let reply = self.head().await.expect("a head");
+        assert_eq!((reply.status, reply.header("upgrade")), (101, "websocket"));
+    }
+
+    /// Sends text over an upgraded connection and reads as much back.
+    pub(crate) async fn echo(&mut self, text: &str) -> String {
+        self.send(text).await;
+        while self.buffer.len() < text.len() {
+            self.more().await.expect("an echo");
+        }
+        String::from_utf8(self.buffer.drain(..text.len()).collect()).expect("text")
     }
 
     /// What was received beyond the last head.
