@@ -12,7 +12,7 @@ use crate::site::Site;
 /// A route and what answers it. Never changes: a changed route is another one of these.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) route: Route,
+    pub(crate) route: Arc<Route>,
     pub(crate) source: Source,
     /// Set while the route is paused.
     pub(crate) hold: Option<Arc<Hold>>,
@@ -40,7 +40,7 @@ impl Source {
 }
 
 impl Live {
-    pub(crate) fn new(route: Route, source: Source) -> Self {
+    pub(crate) fn new(route: Arc<Route>, source: Source) -> Self {
         let hold = route.paused.map(|pause| Arc::new(Hold::new(pause)));
         Self { route, source, hold }
     }
@@ -83,7 +83,7 @@ impl LiveRoutes {
 
     /// By host.
     pub(crate) fn routes(&self) -> Vec<Route> {
-        let mut routes: Vec<Route> = self.by_host.values().map(|live| live.route.clone()).collect();
+        let mut routes: Vec<Route> = self.by_host.values().map(|live| Route::clone(&live.route)).collect();
         routes.sort_unstable_by(|a, b| a.host.cmp(&b.host));
         routes
     }

@@ -119,7 +119,7 @@ impl Plane {
                 Some(upstream) => Source::Upstream(self.backend(route, upstream)),
                 None => self.restore_site(route, &live).await,
             };
-            live.insert(Live::new(route.clone(), source));
+            live.insert(Live::new(Arc::clone(route), source));
         }
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         self.restore_writer(loaded).await;
@@ -172,7 +172,7 @@ impl Plane {
 
     /// The route of a normalised host, as requests see it now.
     pub(crate) fn route(&self, host: &str) -> Option<Route> {
-        read(&self.live).by_host(host).map(|live| live.route.clone())
+        read(&self.live).by_host(host).map(|live| Route::clone(&live.route))
     }
 
     /// All routes as requests see them now, by host.

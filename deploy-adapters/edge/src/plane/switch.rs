@@ -219,7 +219,7 @@ impl Plane {
         {
             let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
             match next {
-                Some((route, source)) => live.insert(Live::new(route.clone(), source)),
+                Some((route, source)) => live.insert(Live::new(Arc::clone(route), source)),
                 None => live.remove(&accepted.host),
             };
         }

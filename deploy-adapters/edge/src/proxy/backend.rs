@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -24,13 +24,20 @@ pub(crate) struct Backend {
     /// The digest as a header value, sent with every response.
     pub(super) digest_header: HeaderValue,
     pub(super) proxy: Arc<Proxy>,
-    /// One per worker, so that a connection is used only on the thread that drives it.
-    pub(super) pools: Box<[Pool]>,
     turn: AtomicUsize,
     in_flight: AtomicU64,
+    retiring: Mutex<Option<Retiring>>,
+    /// Made with the first flight: of ten thousand routes most are quiet.
+    work: OnceLock<Work>,
+}
+
+/// What an upstream needs that has flights.
+#[derive(Debug)]
+struct Work {
+    /// One per worker, so that a connection is used only on the thread that drives it.
+    pools: Box<[Pool]>,
     /// True once the flights still left are to be cut.
     cut: watch::Sender<bool>,
-    retiring: Mutex<Option<Retiring>>,
 }
 
 /// It gets no new flights.
@@ -42,7 +49,6 @@ struct Retiring {
 
 impl Backend {
     pub(crate) fn new(proxy: &Arc<Proxy>, host: &str, digest: Digest, upstream: &Upstream) -> Arc<Self> {
-        let pools = (0..proxy.limits.workers.max(1)).map(|_| Pool::default()).collect();
         Arc::new(Self {
             host: host.to_owned(),
             digest,
@@ -51,11 +57,10 @@ impl Backend {
             digest_header: HeaderValue::try_from(digest.to_string())
                 .unwrap_or(HeaderValue::from_static("invalid")),
             proxy: Arc::clone(proxy),
-            pools,
             turn: AtomicUsize::new(0),
             in_flight: AtomicU64::new(0),
-            cut: watch::Sender::new(false),
             retiring: Mutex::default(),
+            work: OnceLock::new(),
         })
     }
 
@@ -83,7 +88,7 @@ impl Backend {
             if left > 0 {
                 tracing::warn!(host = backend.host, left, "requests were in flight at the drain limit and are cut");
             }
-            backend.cut.send_replace(true);
+            backend.set_cut(true);
         });
         let retiring = Retiring { deadline: Instant::now() + drain, timer: timer.abort_handle() };
         if let Some(before) = lock(&self.retiring).replace(retiring) {
@@ -96,7 +101,7 @@ impl Backend {
         if let Some(retiring) = lock(&self.retiring).take() {
             retiring.timer.abort();
         }
-        self.cut.send_replace(false);
+        self.set_cut(false);
     }
 
     /// Its addresses, beginning with the one whose turn it is.
@@ -112,11 +117,30 @@ impl Backend {
     /// Returns once flights are to be cut.
     pub(super) async fn is_cut(&self) {
         // An error would mean that the sender is gone, and that is in `self`.
-        let _ = self.cut.subscribe().wait_for(|cut| *cut).await;
+        let _ = self.work().cut.subscribe().wait_for(|cut| *cut).await;
     }
 
     pub(super) fn cuts_now(&self) -> bool {
-        *self.cut.borrow()
+        *self.work().cut.borrow()
+    }
+
+    /// The connections of one worker.
+    pub(super) fn pool(&self, worker: usize) -> &Pool {
+        &self.work().pools[worker]
+    }
+
+    fn work(&self) -> &Work {
+        self.work.get_or_init(|| Work {
+            pools: (0..self.proxy.limits.workers.max(1)).map(|_| Pool::default()).collect(),
+            cut: watch::Sender::new(false),
+        })
+    }
+
+    /// Without a flight there was never anything to cut.
+    fn set_cut(&self, cut: bool) {
+        if let Some(work) = self.work.get() {
+            work.cut.send_replace(cut);
+        }
     }
 
     pub(super) fn protocol(&self) -> Protocol {
@@ -135,6 +159,8 @@ impl Flight {
     /// count afterwards.
     pub(crate) fn begin(backend: &Arc<Backend>) -> Self {
         backend.in_flight.fetch_add(1, Ordering::AcqRel);
+        // Made here, so that a retirement finds it.
+        backend.work();
         backend.proxy.in_flight.fetch_add(1, Ordering::Relaxed);
         Self { backend: Arc::clone(backend) }
     }

@@ -33,7 +33,7 @@ impl Lease {
     /// Keeps the connection for the next request.
     pub(super) fn give_back(self, backend: &Arc<Backend>) {
         if let (Some(connection), Some(worker)) = (self.connection, self.worker) {
-            backend.pools[worker].put(connection, backend, worker);
+            backend.pool(worker).put(connection, backend, worker);
         }
     }
 }
@@ -208,7 +208,7 @@ async fn send_http1(
     request: Request<RequestBody>,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let mut request = request;
-    if let Some(mut connection) = worker.and_then(|worker| backend.pools[worker].take()) {
+    if let Some(mut connection) = worker.and_then(|worker| backend.pool(worker).take()) {
         let again = repeatable(&request);
         let receipt = connection.receipt();
         connection.begin();
@@ -238,7 +238,7 @@ async fn send_http2(
     request: Request<RequestBody>,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let lease = Lease { connection: None, worker };
-    let pool = worker.map(|worker| &backend.pools[worker]);
+    let pool = worker.map(|worker| backend.pool(worker));
     let mut request = request;
     if let Some(mut shared) = pool.and_then(|pool| pool.shared()) {
         match shared.try_send_request(request).await {

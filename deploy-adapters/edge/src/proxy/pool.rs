@@ -78,7 +78,7 @@ impl Pool {
 async fn sweep(backend: Weak<Backend>, worker: usize, keep: Duration) {
     loop {
         tokio::time::sleep(keep / 2).await;
-        let swept = backend.upgrade().is_some_and(|backend| backend.pools[worker].sweep(keep));
+        let swept = backend.upgrade().is_some_and(|backend| backend.pool(worker).sweep(keep));
         if !swept {
             return;
         }

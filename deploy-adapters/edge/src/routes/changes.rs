@@ -4,6 +4,7 @@
 //! without a gap, so a lost or doubled one is noticed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -26,7 +27,7 @@ struct Record {
     host: String,
     target: String,
     epoch: u64,
-    route: Option<Route>,
+    route: Option<Arc<Route>>,
 }
 
 /// The line of a change that `table` has accepted.

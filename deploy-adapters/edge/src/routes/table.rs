@@ -1,6 +1,7 @@
 //! The pure part: deciding a change against the table as it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ pub struct RouteTable {
     /// How many changes were ever applied; numbers the records of the log of changes.
     #[serde(default)]
     changes: u64,
-    routes: BTreeMap<String, Route>,
+    routes: BTreeMap<String, Arc<Route>>,
     epochs: BTreeMap<String, u64>,
 }
 
@@ -31,24 +32,24 @@ pub(crate) struct Accepted {
     pub(crate) host: String,
     pub(crate) target: String,
     pub(crate) epoch: u64,
-    pub(crate) before: Option<Route>,
-    pub(crate) after: Option<Route>,
+    pub(crate) before: Option<Arc<Route>>,
+    pub(crate) after: Option<Arc<Route>>,
 }
 
 impl Accepted {
     pub(crate) fn switched(&self) -> Switched {
-        Switched { before: self.before.clone(), after: self.after.clone() }
+        Switched { before: self.before.as_deref().cloned(), after: self.after.as_deref().cloned() }
     }
 }
 
 impl RouteTable {
     /// The route of a normalised host.
     pub fn get(&self, host: &str) -> Option<&Route> {
-        self.routes.get(host)
+        self.routes.get(host).map(Arc::as_ref)
     }
 
     /// All routes, by host.
-    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.routes.values()
     }
 
@@ -70,10 +71,10 @@ impl RouteTable {
         self.check_fence(&change.target, change.epoch)?;
         let before = self.owned(&host, &change.target)?;
         check_shape(change)?;
-        let after = wanted(change, &host);
+        let after = wanted(change, &host).map(Arc::new);
         // A change that is already in place was applied before and its reply lost: its expectation was met then.
         if before != after.as_ref() {
-            check_expectation(change, &host, before)?;
+            check_expectation(change, &host, before.map(Arc::as_ref))?;
         }
         self.check_room(change, &host, before.is_none() && after.is_some(), max_routes)?;
         let before = before.cloned();
@@ -93,7 +94,8 @@ impl RouteTable {
             let reason = format!("at least one request is held, for 1 to {} ms", Pause::MAX_HOLD_MS);
             return Err(Refused::Invalid { reason });
         }
-        let after = Some(Route { epoch: change.epoch, paused: change.pause, ..before.clone() });
+        let after = Route { epoch: change.epoch, paused: change.pause, ..Route::clone(&before) };
+        let after = Some(Arc::new(after));
         let (target, epoch) = (change.target.clone(), change.epoch);
         Ok(Accepted { host, target, epoch, before: Some(before), after })
     }
@@ -103,7 +105,7 @@ impl RouteTable {
         self.changes += 1;
         self.epochs.insert(accepted.target.clone(), accepted.epoch);
         match &accepted.after {
-            Some(route) => self.routes.insert(accepted.host.clone(), route.clone()),
+            Some(route) => self.routes.insert(accepted.host.clone(), Arc::clone(route)),
             None => self.routes.remove(&accepted.host),
         };
     }
@@ -118,7 +120,7 @@ impl RouteTable {
     }
 
     /// The route of a host, unless it belongs to another target.
-    fn owned(&self, host: &str, target: &str) -> Result<Option<&Route>, Refused> {
+    fn owned(&self, host: &str, target: &str) -> Result<Option<&Arc<Route>>, Refused> {
         match self.routes.get(host) {
             Some(route) if route.target != target => {
                 Err(Refused::HostTaken { host: host.to_owned(), owner: route.target.clone() })

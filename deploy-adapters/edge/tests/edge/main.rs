@@ -5,6 +5,7 @@ mod draining;
 mod harness;
 mod hostile_requests;
 mod hostile_upstreams;
+mod killing;
 mod proxying;
 mod publishing;
 mod restarting;

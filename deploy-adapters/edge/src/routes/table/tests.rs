@@ -216,7 +216,7 @@ proptest! {
                     prop_assert_eq!(switched.after.as_ref().map(|r| r.digest), change.to);
                     prop_assert_eq!(switched.after.as_ref().and_then(|r| r.upstream.clone()), change.upstream);
                     for route in before.routes().filter(|r| r.host != host) {
-                        prop_assert_eq!(table.get(&route.host), Some(route));
+                        prop_assert_eq!(table.get(&route.host), Some(&**route));
                     }
                 }
             }
