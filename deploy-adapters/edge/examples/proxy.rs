@@ -20,7 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.block_on(run(upstream.parse()?, &host, address, others))
 }
 
-async fn run(upstream: SocketAddr, host: &str, address: SocketAddr, others: u32) -> Result<(), Box<dyn Error>> {
+async fn run(
+    upstream: SocketAddr,
+    host: &str,
+    address: SocketAddr,
+    others: u32,
+) -> Result<(), Box<dyn Error>> {
     let state = tempfile::tempdir()?;
     let edge = Edge::start(Config {
         dir: state.path().join("edge"),

@@ -45,8 +45,6 @@ pub use manifest::Manifest;
 pub use plane::SwitchError;
 pub use publish::{PublishError, PublishRequest, Published, publish, sweep_staging};
 pub use release::{Depth, ReleaseError, remove_release, verify_release};
-pub use routes::{
-    Expect, Pause, PauseChange, Protocol, Refused, Route, RouteChange, Switched, Upstream,
-};
+pub use routes::{Expect, Pause, PauseChange, Protocol, Refused, Route, RouteChange, Switched, Upstream};
 
 pub use ipnet::IpNet;

@@ -107,7 +107,10 @@ pub(crate) async fn read_back(edge: &EdgeClient, cx: &StepContext, url: String) 
         |route: &&Route| route.host == outline.access.host && route.target == outline.resource.to_string();
     let there = routes.iter().find(own).is_some_and(|route| {
         let fallback = outline.artifact.as_ref().and_then(|artifact| artifact.fallback.as_ref());
-        route.digest == wanted && route.upstream.is_none() && route.port == outline.access.port && route.fallback.as_ref() == fallback
+        route.digest == wanted
+            && route.upstream.is_none()
+            && route.port == outline.access.port
+            && route.fallback.as_ref() == fallback
     });
     let left = routes.iter().any(|route| route.host != outline.access.host);
     if there && !left {

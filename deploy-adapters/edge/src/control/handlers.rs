@@ -148,9 +148,9 @@ async fn pause_route(plane: &Arc<Plane>, host: &str, put: bool, body: Incoming) 
         Ok(change) => change,
         Err(bad) => return bad.to_response(),
     };
-    let Some(change) = change
-        .filter(|change| normalize_host(&change.host) == normalize_host(host) && change.pause.is_some() == put)
-    else {
+    let Some(change) = change.filter(|change| {
+        normalize_host(&change.host) == normalize_host(host) && change.pause.is_some() == put
+    }) else {
         return problem::simple(
             StatusCode::BAD_REQUEST,
             "invalid_request",

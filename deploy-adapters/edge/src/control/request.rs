@@ -131,10 +131,7 @@ mod tests {
             assert_eq!(resource(path), None, "{path}");
         }
         assert_eq!(candidate_host(&format!("{}.candidate", digest.dir_name())), Some(digest));
-        let asked = DrainQuery {
-            address: Some(([127, 0, 0, 1], 80).into()),
-            wait: Duration::from_millis(5),
-        };
+        let asked = DrainQuery { address: Some(([127, 0, 0, 1], 80).into()), wait: Duration::from_millis(5) };
         assert_eq!(drain_query("address=127.0.0.1:80&wait_ms=5"), Some(asked));
         assert_eq!(drain_query(""), Some(DrainQuery::default()));
         for query in ["wait_ms", "wait_ms=-1", "address=x", "other=1"] {

@@ -34,6 +34,12 @@ pub(crate) enum Origin {
 enum Answerer {
     Site(Arc<Site>, Arc<Live>),
     Upstream(Flight),
+}
+
+/// What a request finds at its route.
+enum Found {
+    Answerer(Answerer),
+    /// The route is paused.
     Hold(Arc<Hold>),
 }
 
@@ -46,7 +52,8 @@ impl Plane {
                 return;
             };
             let plane = Arc::clone(&self);
-            let job = move |worker| drop(tokio::spawn(plane.serve_stream(stream, peer, worker, origin, permit)));
+            let job =
+                move |worker| drop(tokio::spawn(plane.serve_stream(stream, peer, worker, origin, permit)));
             self.workers.run(job).await;
         })
         .await;
@@ -83,7 +90,6 @@ impl Plane {
             Ok(Answerer::Site(site, live)) => {
                 self.responder.respond(&site, live.route.fallback.as_deref(), &request).await
             }
-            Ok(Answerer::Hold(_)) => Failure::Paused.response(),
             Err(failure) => failure.response(),
         };
         self.stats.answered(response.status());
@@ -100,21 +106,22 @@ impl Plane {
         let since = Instant::now();
         loop {
             match self.find(origin, request)? {
-                Answerer::Hold(hold) => {
+                Found::Answerer(answerer) => return Ok(answerer),
+                Found::Hold(hold) => {
                     let _waiting = visit.progress.wait();
                     if !hold.wait(since.elapsed()).await {
                         return Err(Failure::Paused);
                     }
                 }
-                answerer => return Ok(answerer),
             }
         }
     }
 
     /// Who answers by the table as it is at this moment, and does so until the response is complete. A flight is
     /// counted before the table can change, so that whoever changes it knows of it.
-    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Answerer, Failure> {
-        let host = host_of(request.uri(), request.headers(), request.version()).map_err(|_| Failure::BadHost)?;
+    fn find<B>(&self, origin: Origin, request: &Request<B>) -> Result<Found, Failure> {
+        let host =
+            host_of(request.uri(), request.headers(), request.version()).map_err(|_| Failure::BadHost)?;
         let routes = read(&self.live);
         let live = match origin {
             Origin::Port(port) => routes.by_port(port),
@@ -125,12 +132,13 @@ impl Plane {
         };
         let live = live.ok_or(Failure::NoRoute)?;
         if let Some(hold) = &live.hold {
-            return Ok(Answerer::Hold(Arc::clone(hold)));
+            return Ok(Found::Hold(Arc::clone(hold)));
         }
-        match &live.source {
-            Source::Upstream(backend) => Ok(Answerer::Upstream(Flight::begin(backend))),
-            Source::Site(site) => Ok(Answerer::Site(Arc::clone(site), Arc::clone(live))),
-            Source::Missing => Err(Failure::ReleaseMissing),
-        }
+        let answerer = match &live.source {
+            Source::Upstream(backend) => Answerer::Upstream(Flight::begin(backend)),
+            Source::Site(site) => Answerer::Site(Arc::clone(site), Arc::clone(live)),
+            Source::Missing => return Err(Failure::ReleaseMissing),
+        };
+        Ok(Found::Answerer(answerer))
     }
 }

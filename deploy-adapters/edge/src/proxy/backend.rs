@@ -86,7 +86,11 @@ impl Backend {
             tokio::time::sleep(drain).await;
             let left = backend.in_flight();
             if left > 0 {
-                tracing::warn!(host = backend.host, left, "requests were in flight at the drain limit and are cut");
+                tracing::warn!(
+                    host = backend.host,
+                    left,
+                    "requests were in flight at the drain limit and are cut"
+                );
             }
             backend.set_cut(true);
         });

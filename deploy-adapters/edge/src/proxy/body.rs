@@ -143,15 +143,7 @@ struct Silence {
 
 impl ResponseBody {
     pub(super) fn new(incoming: Incoming, lease: Lease, flight: Flight, progress: Progress) -> Self {
-        Self {
-            incoming,
-            lease: Some(lease),
-            flight,
-            progress,
-            waiting: None,
-            silence: None,
-            complete: false,
-        }
+        Self { incoming, lease: Some(lease), flight, progress, waiting: None, silence: None, complete: false }
     }
 
     /// The upstream has nothing to say now: waits for it, but not for ever.

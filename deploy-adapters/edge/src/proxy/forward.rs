@@ -9,13 +9,15 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep_until};
+use hyper::upgrade::OnUpgrade;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backend::{Backend, Flight};
 use super::body::{RequestBody, ResponseBody, Upload};
 use super::connect::{self, Http1};
 use super::headers::{self, Source};
 use super::tunnel;
+use crate::limits::Limits;
 use crate::routes::Protocol;
 use crate::visit::Visit;
 use crate::web::body::Body;
@@ -79,25 +81,31 @@ async fn answer(
 
     let waiting = visit.progress.wait();
     let sent = send(backend, visit.worker, Request::from_parts(parts, body));
-    let (mut response, lease) = in_time(sent, backend, upload.as_deref()).await?;
+    let (response, lease) = in_time(sent, backend, upload.as_deref()).await?;
     drop(waiting);
-    match (response.status(), visitor) {
-        (StatusCode::SWITCHING_PROTOCOLS, Some(visitor)) => {
-            let upstream = hyper::upgrade::on(&mut response);
-            let tunnel = tunnel::run(Arc::clone(visit), flight, visitor, upstream);
-            tokio::spawn(tunnel);
-            let (mut head, _) = response.into_parts();
-            headers::for_upgraded(&mut head.headers);
-            Ok(Response::from_parts(head, Body::empty()))
-        }
-        (StatusCode::SWITCHING_PROTOCOLS, None) => Err(Failure::BrokenResponse),
-        _ => {
-            headers::for_visitor(response.headers_mut());
-            let progress = visit.progress.clone();
-            Ok(response
-                .map(|incoming| Body::Proxied(Box::new(ResponseBody::new(incoming, lease, flight, progress)))))
-        }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let visitor = visitor.ok_or(Failure::BrokenResponse)?;
+        return Ok(upgraded(visit, flight, visitor, response));
     }
+    let progress = visit.progress.clone();
+    let mut response = response
+        .map(|incoming| Body::Proxied(Box::new(ResponseBody::new(incoming, lease, flight, progress))));
+    headers::for_visitor(response.headers_mut());
+    Ok(response)
+}
+
+/// The 101 for the visitor; what follows it goes through a tunnel.
+fn upgraded(
+    visit: &Arc<Visit>,
+    flight: Flight,
+    visitor: OnUpgrade,
+    mut response: Response<Incoming>,
+) -> Response<Body> {
+    let upstream = hyper::upgrade::on(&mut response);
+    tokio::spawn(tunnel::run(Arc::clone(visit), flight, visitor, upstream));
+    let mut response = response.map(|_| Body::empty());
+    headers::for_upgraded(response.headers_mut());
+    response
 }
 
 /// Refuses what is not passed on.
@@ -155,39 +163,40 @@ async fn in_time<T>(
     backend: &Backend,
     upload: Option<&Upload>,
 ) -> Result<T, Failure> {
-    let limits = &backend.proxy.limits;
-    let mut deadline = Instant::now() + limits.upstream_head;
-    let next = |upload: &Upload| {
-        let patience = if upload.is_clients_turn() { limits.patience } else { limits.upstream_head };
-        upload.progress.last() + patience
+    let sent = async {
+        let too_large = |failure| match upload {
+            Some(upload) if upload.is_too_large() => Failure::BodyTooLarge,
+            Some(_) | None => failure,
+        };
+        sent.await.map_err(too_large)
     };
-    if upload.is_some() {
-        // Whose turn it is may change meanwhile.
-        deadline = deadline.min(Instant::now() + limits.patience);
+    tokio::select! {
+        biased;
+        sent = sent => sent,
+        () = backend.is_cut() => Err(Failure::Drained),
+        late = late(&backend.proxy.limits, upload) => Err(late),
     }
-    let cut = backend.is_cut();
-    tokio::pin!(sent, cut);
+}
+
+/// Returns who is late, once somebody is: the upstream with its answer, or the client with its body.
+async fn late(limits: &Limits, upload: Option<&Upload>) -> Failure {
+    let Some(upload) = upload else {
+        sleep(limits.upstream_head).await;
+        return Failure::HeadTimeout;
+    };
     loop {
-        tokio::select! {
-            biased;
-            sent = &mut sent => {
-                let too_large = upload.is_some_and(Upload::is_too_large);
-                return sent.map_err(|failure| if too_large { Failure::BodyTooLarge } else { failure });
-            }
-            () = &mut cut => return Err(Failure::Drained),
-            () = sleep_until(deadline) => {}
-        }
-        let Some(upload) = upload else {
-            return Err(Failure::HeadTimeout);
+        let (patience, failure) = if upload.is_clients_turn() {
+            (limits.patience, Failure::BodyLate)
+        } else {
+            (limits.upstream_head, Failure::HeadTimeout)
         };
         let now = Instant::now();
-        if next(upload) > now {
-            deadline = next(upload).min(now + limits.patience);
-        } else if upload.is_clients_turn() {
-            return Err(Failure::BodyLate);
-        } else {
-            return Err(Failure::HeadTimeout);
+        let deadline = upload.progress.last() + patience;
+        if deadline <= now {
+            return failure;
         }
+        // Whose turn it is may change meanwhile.
+        sleep_until(deadline.min(now + limits.patience)).await;
     }
 }
 

@@ -9,8 +9,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Version};
 
@@ -186,7 +186,8 @@ fn name_source(headers: &mut HeaderMap, source: &Source<'_>) {
 /// Many applications read `X_Forwarded_For` as `X-Forwarded-For` (RFC 3875 section 4.1.18 makes them one name).
 fn drop_lookalikes(headers: &mut HeaderMap) {
     let is_lookalike = |name: &HeaderName| {
-        name.as_str().contains('_') && ORIGIN.iter().any(|own| own.as_str() == name.as_str().replace('_', "-"))
+        name.as_str().contains('_')
+            && ORIGIN.iter().any(|own| own.as_str() == name.as_str().replace('_', "-"))
     };
     let lookalikes: Vec<HeaderName> = headers.keys().filter(|name| is_lookalike(name)).cloned().collect();
     for name in lookalikes {
@@ -216,7 +217,6 @@ fn join(headers: &mut HeaderMap, name: &HeaderName, separator: &[u8], last: Opti
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())
 }
-
 
 #[cfg(test)]
 mod tests;

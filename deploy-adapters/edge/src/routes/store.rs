@@ -70,8 +70,7 @@ impl Store {
             }
         }
         rewrite |= recovered_from.is_some();
-        let store =
-            Self { path: path.to_owned(), log: None, log_bytes, table_bytes: stored.bytes, rewrite };
+        let store = Self { path: path.to_owned(), log: None, log_bytes, table_bytes: stored.bytes, rewrite };
         Ok(Loaded { table, recovered_from, store })
     }
 

@@ -10,7 +10,11 @@ pub(crate) struct BadHost;
 /// The host a request names, as written. An absolute-form target, or the `:authority` of HTTP/2, wins over the Host
 /// header; HTTP/1.1 must have exactly one Host header either way, HTTP/1.0 may have none, which reads as an empty
 /// name, and HTTP/2 needs none beside `:authority` (RFC 9113 section 8.3.1).
-pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<&'a str, BadHost> {
+pub(crate) fn host_of<'a>(
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    version: Version,
+) -> Result<&'a str, BadHost> {
     let mut values = headers.get_all(HOST).iter();
     let named = uri.authority().is_some();
     let header = match (values.next(), values.next()) {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deploy_edge::{
-    Config, Digest, Edge, EdgeClient, IpNet, Limits, Listen, PublishRequest, Published, RouteChange, RunningEdge,
-    ServeError, publish,
+    Config, Digest, Edge, EdgeClient, IpNet, Limits, Listen, PublishRequest, Published, RouteChange,
+    RunningEdge, ServeError, publish,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -275,8 +275,9 @@ impl Http {
 
     /// Asks for an upgrade, which must be granted.
     pub(crate) async fn upgrade(&mut self, path: &str) {
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+        );
         self.send(request).await;
         let reply = self.head().await.expect("a head");
         assert_eq!((reply.status, reply.header("upgrade")), (101, "websocket"));

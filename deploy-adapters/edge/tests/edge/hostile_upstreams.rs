@@ -34,7 +34,11 @@ async fn an_upstream_that_does_not_answer_properly_is_named_by_a_code() {
         (b"SSH-2.0-OpenSSH\r\n", 502, "upstream_broken"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok", 502, "upstream_broken"),
         (b"HTTP/1.1 200 OK\r\na: b\r\n c: d\r\n\r\n", 502, "upstream_broken"),
-        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", 502, "upstream_broken"),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+            502,
+            "upstream_broken",
+        ),
     ];
     for (bytes, status, code) in answers {
         let lab = Lab::new();
@@ -55,7 +59,8 @@ async fn a_length_beside_a_coding_is_not_believed() {
     let lab = Lab::new();
     let (address, _upstream) = bare(|_, mut stream| async move {
         read_head(&mut stream).await;
-        let response = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let response =
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
         stream.write_all(response.as_bytes()).await.unwrap();
     })
     .await;
@@ -145,9 +150,9 @@ async fn closing(counted: Arc<AtomicUsize>) -> (std::net::SocketAddr, tokio::tas
                     return;
                 }
                 if head.starts_with("POST") {
-                    stream.read_exact(&mut [0; 3]).await.unwrap();
+                    stream.read_exact(&mut [0; 3]).await.expect("the body");
                 }
-                stream.write_all(OK).await.unwrap();
+                stream.write_all(OK).await.expect("an open connection");
                 answers += 1;
             }
         }
@@ -283,6 +288,52 @@ async fn threat_f19_a_client_that_stops_reading_holds_nothing_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_half_closed_tunnel_still_carries_the_other_direction() {
+    let lab = Lab::new();
+    let (address, _upstream) = bare(|_, mut stream| async move {
+        read_head(&mut stream).await;
+        let granted =
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        stream.write_all(granted).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        stream.write_all(format!("heard {said}").as_bytes()).await.unwrap();
+    })
+    .await;
+    let (edge, digest) = lab.proxy_to(address).await;
+    let mut http = Http::open(edge.public_addr()).await;
+    http.upgrade("/").await;
+    http.send("all of it").await;
+    http.stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    http.stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "heard all of it");
+    let over = async {
+        while lab.client().drain_status(&digest, None, Duration::ZERO).await.unwrap().in_flight > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), over).await.expect("over when both sides have ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_tunnel_is_closed_after_the_idle_limit() {
+    let mut lab = Lab::new();
+    lab.limits.upstream_idle = Duration::from_millis(300);
+    let app = App::start("v1").await;
+    let edge = lab.proxy(&app).await;
+    let mut http = Http::open(edge.public_addr()).await;
+    http.upgrade("/ws").await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(http.echo("x").await, "x", "longer than the limit, but moving");
+    }
+    let mut rest = Vec::new();
+    http.stream.read_to_end(&mut rest).await.expect("closed, not reset");
+    lab.until_drained_to(&app, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_takes_its_request_with_it() {
     let (lab, app) = (Lab::new(), App::start("v1").await);
     let edge = lab.proxy(&app).await;
@@ -301,9 +352,12 @@ async fn threat_f19_bodies_over_the_limit_are_refused_however_they_are_framed() 
     let edge = lab.proxy(&app).await;
     let long = "x".repeat(1001);
     for request in [
-        "POST /who HTTP/1.1\r\nhost: web.example\r\ncontent-length: 1001\r\nexpect: 100-continue\r\n\r\n".to_owned(),
+        "POST /who HTTP/1.1\r\nhost: web.example\r\ncontent-length: 1001\r\nexpect: 100-continue\r\n\r\n"
+            .to_owned(),
         format!("POST /who HTTP/1.1\r\nhost: web.example\r\ncontent-length: 1001\r\n\r\n{long}"),
-        format!("POST /echo HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{long}\r\n0\r\n\r\n"),
+        format!(
+            "POST /echo HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{long}\r\n0\r\n\r\n"
+        ),
     ] {
         if let Some(reply) = raw(edge.public_addr(), &request).await {
             assert_eq!((reply.status, reply.header("deploy-error")), (413, "request_too_large"));
@@ -311,7 +365,8 @@ async fn threat_f19_bodies_over_the_limit_are_refused_however_they_are_framed() 
             assert!(request.contains("chunked"), "cut within the response is fine only there");
         }
     }
-    let fits = format!("POST /who HTTP/1.1\r\nhost: web.example\r\ncontent-length: 1000\r\n\r\n{}", &long[1..]);
+    let fits =
+        format!("POST /who HTTP/1.1\r\nhost: web.example\r\ncontent-length: 1000\r\n\r\n{}", &long[1..]);
     assert_eq!(raw(edge.public_addr(), fits).await.unwrap().status, 200);
 }
 
@@ -380,15 +435,29 @@ async fn threat_f19_nothing_is_smuggled_to_an_upstream() {
     let (edge, _) = lab.proxy_to(address).await;
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: web.example\r\n\r\n";
     let hostile = [
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\ncontent-length: 6\r\n\r\n0\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: xchunked\r\ncontent-length: 3\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding : chunked\r\ncontent-length: 3\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\nx: y\r\n transfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n{smuggled}"),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\ncontent-length: 6\r\n\r\n0\r\n\r\n{smuggled}"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: xchunked\r\ncontent-length: 3\r\n\r\n{smuggled}"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding : chunked\r\ncontent-length: 3\r\n\r\n{smuggled}"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\nx: y\r\n transfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n{smuggled}"
+        ),
         format!("POST / HTTP/1.1\r\nhost: web.example\r\ncontent-length: 3, 4\r\n\r\n{smuggled}"),
         format!("POST / HTTP/1.1\r\nhost: web.example\r\ncontent-length: +3\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n0x0\r\n\r\n{smuggled}"),
-        format!("POST / HTTP/1.0\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        format!(
+            "POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n0x0\r\n\r\n{smuggled}"
+        ),
+        format!(
+            "POST / HTTP/1.0\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+        ),
         format!("GET / HTTP/1.1\r\nhost: web.example\r\nx: a\0b\r\ncontent-length: 0\r\n\r\n{smuggled}"),
         format!("GET / HTTP/1.1\r\nhost: web.example\r\nx: a\rGET /smuggled HTTP/1.1\r\n\r\n{smuggled}"),
     ];

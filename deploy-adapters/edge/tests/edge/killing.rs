@@ -38,19 +38,19 @@ struct Process(Child);
 impl Process {
     #[expect(clippy::disallowed_methods, reason = "the test's own binary, without any value of a user")]
     fn start(lab: &Lab) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
+        let child = Command::new(std::env::current_exe().expect("this binary"))
             .args(["--exact", "killing::edge_process", "--ignored", "--nocapture"])
             .env(DIR, lab.dir.path())
             .stdout(Stdio::null())
             .spawn()
-            .unwrap();
+            .expect("it starts");
         Self(child)
     }
 
     /// SIGKILL, and gone when this returns.
     fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.0.kill().expect("it runs");
+        self.0.wait().expect("it has ended");
     }
 }
 

@@ -95,7 +95,10 @@ async fn targets_and_hosts_are_passed_on_in_their_plain_form() {
     let edge = lab.proxy(&app).await;
     let absolute = "GET http://WEB.example:80/head?q=%2f HTTP/1.1\nHost: evil.example\n\n";
     let lines = seen(edge.public_addr(), absolute).await;
-    assert_eq!((lines[0].as_str(), value(&lines, "host")), ("GET /head?q=%2f HTTP/1.1", Some("WEB.example:80")));
+    assert_eq!(
+        (lines[0].as_str(), value(&lines, "host")),
+        ("GET /head?q=%2f HTTP/1.1", Some("WEB.example:80"))
+    );
     for (request, status, code) in [
         ("GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n", 400, "bad_host"),
         ("GET / HTTP/1.1\r\n\r\n", 400, "bad_host"),
@@ -139,7 +142,9 @@ async fn bodies_go_through_whole_in_both_directions() {
 async fn a_chunked_get_keeps_its_body() {
     let (lab, app) = (Lab::new(), App::start("v1").await);
     let edge = lab.proxy(&app).await;
-    let request = format!("GET /echo HTTP/1.1\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    let request = format!(
+        "GET /echo HTTP/1.1\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    );
     let mut http = Http::open(edge.public_addr()).await;
     http.send(request).await;
     assert_eq!(http.chunked().await.unwrap().body, b"abc");
@@ -150,8 +155,10 @@ async fn an_expectation_is_answered_once_the_body_is_wanted() {
     let (lab, app) = (Lab::new(), App::start("v1").await);
     let edge = lab.proxy(&app).await;
     let mut http = Http::open(edge.public_addr()).await;
-    http.send(format!("POST /echo HTTP/1.1\r\nhost: {HOST}\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"))
-        .await;
+    http.send(format!(
+        "POST /echo HTTP/1.1\r\nhost: {HOST}\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"
+    ))
+    .await;
     assert_eq!(http.head().await.unwrap().status, 100);
     http.send("abc").await;
     assert_eq!(http.head().await.unwrap().status, 200);
@@ -178,7 +185,8 @@ async fn trailers_go_through_to_whoever_takes_them() {
     let (lab, app) = (Lab::new(), App::start("v1").await);
     let edge = lab.proxy(&app).await;
     let mut http = Http::open(edge.public_addr()).await;
-    http.send(format!("GET /trailers HTTP/1.1\r\nhost: {HOST}\r\nte: trailers\r\nconnection: te\r\n\r\n")).await;
+    http.send(format!("GET /trailers HTTP/1.1\r\nhost: {HOST}\r\nte: trailers\r\nconnection: te\r\n\r\n"))
+        .await;
     let reply = http.chunked().await.unwrap();
     assert_eq!((reply.body.as_slice(), reply.header("x-sum")), (&b"summed"[..], "42"));
     assert_eq!(reply.header("x-forwarded-for"), "", "a trailer cannot carry what a header may not");
@@ -204,7 +212,7 @@ async fn an_upgraded_connection_goes_both_ways() {
 }
 
 async fn h2(edge: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
-    let stream = TcpStream::connect(edge).await.unwrap();
+    let stream = TcpStream::connect(edge).await.expect("connect");
     let (sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("prior knowledge");
     tokio::spawn(connection);
@@ -224,7 +232,8 @@ async fn http2_in_front_and_behind() {
         let upstream = Upstream { protocol, ..app.upstream() };
         let change = RouteChange { upstream: Some(upstream), ..to(epoch, app.digest()) };
         lab.client().switch(&change).await.unwrap();
-        let request = h2_request("/head").header("cookie", "a=1").header("cookie", "b=2").header("te", "trailers");
+        let request =
+            h2_request("/head").header("cookie", "a=1").header("cookie", "b=2").header("te", "trailers");
         let response = sender.send_request(request.body(Full::default()).unwrap()).await.unwrap();
         assert_eq!(response.headers()["deploy-release"], app.digest().to_string().as_str());
         let text = response.into_body().collect().await.unwrap().to_bytes();
@@ -236,9 +245,13 @@ async fn http2_in_front_and_behind() {
             assert_eq!((value(&lines, "host"), value(&lines, "cookie")), (Some(HOST), Some("a=1; b=2")));
         }
         let body = Full::new(Bytes::from(noise(300_000, 1)));
-        let echoed = sender.send_request(h2_request("/echo").method("POST").body(body).unwrap()).await.unwrap();
+        let echoed =
+            sender.send_request(h2_request("/echo").method("POST").body(body).unwrap()).await.unwrap();
         assert!(echoed.into_body().collect().await.unwrap().to_bytes() == noise(300_000, 1));
-        let summed = sender.send_request(h2_request("/trailers").header("te", "trailers").body(Full::default()).unwrap()).await.unwrap();
+        let summed = sender
+            .send_request(h2_request("/trailers").header("te", "trailers").body(Full::default()).unwrap())
+            .await
+            .unwrap();
         let summed = summed.into_body().collect().await.unwrap();
         let trailers = summed.trailers().cloned().unwrap_or_default();
         assert_eq!(trailers.get("x-sum").map(|sum| sum.as_bytes()), Some(&b"42"[..]));

@@ -6,10 +6,8 @@ const RELEASE: HeaderValue = HeaderValue::from_static("sha256:00");
 fn headers(fields: &[(String, String)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_str(value).unwrap(),
-        );
+        headers
+            .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
     }
     headers
 }
@@ -18,9 +16,27 @@ fn headers(fields: &[(String, String)]) -> HeaderMap {
 /// `Connection` naming any of them.
 fn any_headers() -> impl Strategy<Value = HeaderMap> {
     let name = prop::sample::select(vec![
-        "accept", "cookie", "x-own", "content-type", "connection", "keep-alive", "te", "upgrade",
-        "transfer-encoding", "proxy-authorization", "proxy-connection", "x-forwarded-for", "x_forwarded_for",
-        "x-forwarded_host", "x-forwarded-proto", "forwarded", "x-real-ip", "proxy", "expect", "host", "deploy-error",
+        "accept",
+        "cookie",
+        "x-own",
+        "content-type",
+        "connection",
+        "keep-alive",
+        "te",
+        "upgrade",
+        "transfer-encoding",
+        "proxy-authorization",
+        "proxy-connection",
+        "x-forwarded-for",
+        "x_forwarded_for",
+        "x-forwarded_host",
+        "x-forwarded-proto",
+        "forwarded",
+        "x-real-ip",
+        "proxy",
+        "expect",
+        "host",
+        "deploy-error",
         "deploy-release",
     ]);
     let value = prop_oneof![
@@ -159,13 +175,18 @@ proptest! {
 #[test]
 fn an_upgrade_is_recognised_in_its_usual_spellings() {
     let asked = |connection: &str, upgrade: &str| {
-        let fields = [("connection", connection), ("upgrade", upgrade)].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let fields =
+            [("connection", connection), ("upgrade", upgrade)].map(|(n, v)| (n.to_owned(), v.to_owned()));
         wanted_upgrade(Version::HTTP_11, &headers(&fields))
     };
-    for (connection, upgrade) in [("Upgrade", "websocket"), ("keep-alive, upgrade", "WebSocket"), ("upgrade", "tcp")] {
+    for (connection, upgrade) in
+        [("Upgrade", "websocket"), ("keep-alive, upgrade", "WebSocket"), ("upgrade", "tcp")]
+    {
         assert_eq!(asked(connection, upgrade).unwrap(), upgrade);
     }
-    for (connection, upgrade) in [("keep-alive", "websocket"), ("upgrade", "h2c"), ("upgrade", "H2C, websocket")] {
+    for (connection, upgrade) in
+        [("keep-alive", "websocket"), ("upgrade", "h2c"), ("upgrade", "H2C, websocket")]
+    {
         assert_eq!(asked(connection, upgrade), None, "{connection} {upgrade}");
     }
 }

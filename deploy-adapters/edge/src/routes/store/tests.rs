@@ -27,11 +27,15 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(epochs: std::ops::RangeInclusive<u64>) -> Self {
+    fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("routes.json");
         let loaded = Store::load(&path).unwrap();
-        let mut kept = Self { _dir: dir, path, table: loaded.table, store: loaded.store };
+        Self { _dir: dir, path, table: loaded.table, store: loaded.store }
+    }
+
+    fn new(epochs: std::ops::RangeInclusive<u64>) -> Self {
+        let mut kept = Self::empty();
         epochs.for_each(|epoch| kept.change("a.example", epoch));
         kept
     }
@@ -78,7 +82,7 @@ fn a_table_survives_storing_and_loading() {
 
 #[test]
 fn a_missing_file_is_an_empty_table_but_a_lost_one_is_not() {
-    let empty = Kept::new(1..=0);
+    let empty = Kept::empty();
     assert_eq!(empty.reload(), (RouteTable::default(), false));
     let kept = Kept::new(1..=3);
     fs::remove_file(&kept.path).unwrap();
@@ -197,7 +201,7 @@ const FORMAT_1_TABLE: &str = r#"{"routes":{"a.example":{"host":"a.example","targ
 
 #[test]
 fn a_table_of_the_first_format_is_read_and_no_older_version_reads_it_again() {
-    let mut kept = Kept::new(1..=0);
+    let mut kept = Kept::empty();
     let checksum = Digest::of(FORMAT_1_TABLE.as_bytes()).dir_name();
     let text = FORMAT_1.replace("CHECKSUM", &checksum).replace("TABLE", FORMAT_1_TABLE);
     fs::write(&kept.path, text).unwrap();

@@ -166,7 +166,11 @@ fn inv_21_a_pause_is_fenced_and_ends_with_the_next_switch() {
     table.switch(&change("a.example", "web", 7, "x"), MAX_ROUTES).unwrap();
     assert!(matches!(table.decide_pause(&pause(6, "web", held)), Err(Refused::StaleEpoch { .. })));
     assert!(matches!(table.decide_pause(&pause(9, "evil", held)), Err(Refused::HostTaken { .. })));
-    for bad in [Pause { hold_ms: 0, requests: 5 }, Pause { hold_ms: 600_001, requests: 5 }, Pause { hold_ms: 1, requests: 0 }] {
+    for bad in [
+        Pause { hold_ms: 0, requests: 5 },
+        Pause { hold_ms: 600_001, requests: 5 },
+        Pause { hold_ms: 1, requests: 0 },
+    ] {
         assert!(matches!(table.decide_pause(&pause(8, "web", Some(bad))), Err(Refused::Invalid { .. })));
     }
     let accepted = table.decide_pause(&pause(8, "web", held)).unwrap();
