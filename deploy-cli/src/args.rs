@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, StepId, Version};
 use deploy_core::time::Span;
+use deploy_http::{Scope, TokenId};
 
 /// Deployments whose state is always true: preview, run, verify, roll back.
 #[derive(Debug, Parser)]
@@ -35,6 +36,13 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// List deployments, newest first
     List(ListArgs),
+    /// Show two deployments side by side: what differs between their plans
+    Compare {
+        /// The first
+        before: DeploymentId,
+        /// The second
+        after: DeploymentId,
+    },
     /// Show one deployment
     Show {
         /// The deployment
@@ -77,6 +85,9 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Run the data plane
     Edge(EdgeArgs),
+    /// Make, list and revoke the tokens that open the API from outside
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check that everything is in order
     Doctor,
     /// Print the JSON Schema of a type
@@ -239,9 +250,14 @@ pub(crate) struct StopArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Answer questions over HTTP on this loopback address too
+    /// Answer over HTTP on this address too. On loopback anybody on this machine may look; an address
+    /// that others reach needs a token first, see `deploy token create`
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// A host name that the address is reached by, for example through a proxy. Every request then
+    /// needs a token
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    pub(crate) host: Vec<String>,
     /// The public address of the data plane, if it has to be started
     #[arg(long, value_name = "ADDR", env = "DEPLOY_EDGE_LISTEN")]
     pub(crate) edge_listen: Option<SocketAddr>,
@@ -254,6 +270,62 @@ pub(crate) struct ServeArgs {
     /// Leave the terminal's session; used by `deploy up`
     #[arg(long, hide = true)]
     pub(crate) background: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it. It is not shown again
+    Create(TokenCreateArgs),
+    /// List the tokens, without what makes them open anything
+    List,
+    /// Revoke a token
+    Revoke {
+        /// The token's id, as `deploy token list` shows it
+        #[arg(value_parser = token_id)]
+        id: TokenId,
+    },
+}
+
+fn token_id(text: &str) -> Result<TokenId, &'static str> {
+    text.parse()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreateArgs {
+    /// What it allows; each includes the ones before it
+    #[arg(long, value_enum)]
+    pub(crate) scope: ScopeArg,
+    /// What the history calls it [default: the scope]
+    #[arg(long, value_name = "NAME", value_parser = token_name)]
+    pub(crate) name: Option<String>,
+    /// How long it is valid, for example 720h [default: for ever]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<Span>,
+}
+
+fn token_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or("a name has 1 to 64 characters, none of them a control character")
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScopeArg {
+    /// Looking at deployments, releases, events and logs
+    Read,
+    /// Deploying and steering; as much as the control plane's user may do
+    Deploy,
+    /// Listing and revoking tokens
+    Admin,
+}
+
+impl ScopeArg {
+    pub(crate) const fn as_scope(self) -> Scope {
+        match self {
+            Self::Read => Scope::Read,
+            Self::Deploy => Scope::Deploy,
+            Self::Admin => Scope::Admin,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod output;
 mod render;
 mod request;
 mod state;
+mod tokens;
 mod wiring;
 
 use std::process::ExitCode;

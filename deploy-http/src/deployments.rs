@@ -1,73 +1,52 @@
 //! Deployments: preview, submit, look, control.
 
-use std::time::Duration;
-
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use deploy_core::command::{Command, StopMode};
 use deploy_core::engine;
-use deploy_core::id::{DeploymentId, Seq};
+use deploy_core::id::{DeploymentId, Name, Seq};
 use deploy_core::port::ListQuery;
 use deploy_core::spec::Approval;
-use deploy_core::status::Status;
+use deploy_core::status::StatusName;
 use deploy_core::time::Span;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::access::{OverUnixSocket, actor};
+use crate::access::Caller;
+use crate::api::Api;
+use crate::etag::{Known, tag};
+use crate::extract::{BodyOf, BodyOrDefault, PathOf, QueryOf};
+use crate::metrics::Written;
 use crate::problem::Problem;
 use crate::requests::{DeployRequest, PlanRequest, StopRequest, Submission};
-use crate::router::Api;
-
-pub(crate) type Socket = Option<Extension<OverUnixSocket>>;
-
-/// Reads a JSON body; an empty one is the default where the route allows it.
-pub(crate) fn body<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
-}
-
-pub(crate) fn body_or_default<T: for<'de> Deserialize<'de> + Default>(bytes: &Bytes) -> Result<T, Problem> {
-    if bytes.is_empty() { Ok(T::default()) } else { body(bytes) }
-}
-
-pub(crate) fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
-    text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
-}
 
 pub(crate) async fn preview(
     State(api): State<Api>,
-    headers: HeaderMap,
-    socket: Socket,
-    bytes: Bytes,
+    caller: Caller,
+    BodyOf(request): BodyOf<PlanRequest>,
 ) -> Result<Response, Problem> {
-    let request: PlanRequest = body(&bytes)?;
-    let spec = request.into_spec(actor(&headers, socket.is_some()), Approval::Automatic);
-    Ok(Json(api.engine.preview(&spec).await?).into_response())
+    let spec = request.into_spec(caller.actor(), Approval::Automatic);
+    Ok(Json(api.engine().preview(&spec).await?).into_response())
 }
 
 pub(crate) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     headers: HeaderMap,
-    socket: Socket,
-    bytes: Bytes,
+    BodyOf(request): BodyOf<DeployRequest>,
 ) -> Result<Response, Problem> {
-    let request: DeployRequest = body(&bytes)?;
     let approval =
         request.plan_fingerprint.map_or(Approval::Automatic, |fingerprint| Approval::Exactly { fingerprint });
-    let spec = request.plan.into_spec(actor(&headers, socket.is_some()), approval);
-    accept(
-        &api,
-        engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy },
-    )
-    .await
+    let spec = request.plan.into_spec(caller.actor(), approval);
+    let idempotency_key = idempotency_key(&headers)?;
+    accept(&api, engine::Submission { spec, idempotency_key, busy: request.when_busy }).await
 }
 
 /// Submits and answers 202 with where to look.
 pub(crate) async fn accept(api: &Api, submission: engine::Submission) -> Result<Response, Problem> {
-    let submitted = api.engine.submit(submission).await?;
+    let submitted = api.engine().submit(submission).await?;
     let location = format!("/api/deployments/{}", submitted.id);
     let body = Json(Submission { id: submitted.id, known: submitted.known });
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], body).into_response())
@@ -80,30 +59,39 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
-#[derive(Deserialize)]
+/// `GET /api/deployments`
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParameters {
-    resource: Option<String>,
-    environment: Option<String>,
-    status: Option<String>,
+    /// Only this resource.
+    resource: Option<Name>,
+    /// Only this environment.
+    environment: Option<Name>,
+    /// Only this status.
+    status: Option<StatusName>,
+    /// Only older than this deployment.
     cursor: Option<DeploymentId>,
+    /// At most this many; 50 when absent.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 
 pub(crate) async fn list(
     State(api): State<Api>,
-    parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+    QueryOf(asked): QueryOf<ListParameters>,
 ) -> Result<Response, Problem> {
-    let Query(parameters) = parameters.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let limit = parameters.limit.unwrap_or(50).clamp(1, 200);
+    let limit = asked.limit.unwrap_or(50);
+    if !(1..=200).contains(&limit) {
+        return Err(Problem::bad_request("the limit is not a number from 1 to 200"));
+    }
     let query = ListQuery {
-        resource: parameters.resource,
-        environment: parameters.environment,
-        status: parameters.status,
-        before: parameters.cursor,
+        resource: asked.resource.map(|name| name.to_string()),
+        environment: asked.environment.map(|name| name.to_string()),
+        status: asked.status.map(|status| status.as_str().to_owned()),
+        before: asked.cursor,
         limit,
     };
-    let page = api.engine.list(&query).await?;
+    let page = api.engine().list(&query).await?;
     let next = page.last().filter(|_| page.len() == limit).map(|last| link(&query, last.id));
     let mut response = Json(page).into_response();
     if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
@@ -112,24 +100,26 @@ pub(crate) async fn list(
     Ok(response)
 }
 
-/// Names and statuses that are not plain words are left out: they can't match anything anyway.
+/// The next page. Names and words need no escaping in a query.
 fn link(query: &ListQuery, last: DeploymentId) -> String {
-    let plain = |text: &&String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let filters =
         [("resource", &query.resource), ("environment", &query.environment), ("status", &query.status)];
     let mut url = format!("/api/deployments?limit={}&cursor={last}", query.limit);
     for (name, value) in filters {
-        if let Some(value) = value.as_ref().filter(plain) {
+        if let Some(value) = value {
             url.push_str(&format!("&{name}={value}"));
         }
     }
     format!("<{url}>; rel=\"next\"")
 }
 
-#[derive(Deserialize)]
+/// `GET /api/deployments/{id}`
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShowParameters {
+    /// How long to wait for something newer than `If-None-Match` or `after` says, for example `30s`.
     wait: Option<Span>,
+    /// The number of the last event that is known.
     after: Option<u64>,
 }
 
@@ -137,104 +127,92 @@ pub(crate) struct ShowParameters {
 /// is something newer than `If-None-Match` or `?after=` says, or when the wait is over.
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<DeploymentId>,
     headers: HeaderMap,
-    parameters: Result<Query<ShowParameters>, axum::extract::rejection::QueryRejection>,
+    QueryOf(asked): QueryOf<ShowParameters>,
 ) -> Result<Response, Problem> {
-    let Query(parameters) = parameters.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let id = deployment_id(&id)?;
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).and_then(sequence_of);
-    let after = parameters.after.map(Seq).or(known);
-    let status = match (parameters.wait, after) {
-        (Some(wait), Some(after)) => {
-            let wait = wait.as_duration().min(api.wait_max);
-            tokio::select! {
-                status = api.engine.changed(id, after, wait) => status?,
-                () = api.closing.cancelled() => api.engine.status(id).await?,
-            }
+    let known = Known::of(&headers);
+    let after = asked.after.map(Seq).or_else(|| known.newest());
+    if let (Some(wait), Some(after)) = (asked.wait, after) {
+        let wait = wait.as_duration().min(api.limits().wait_max);
+        tokio::select! {
+            status = api.engine().changed(id, after, wait) => { status?; }
+            () = api.closing().cancelled() => {}
         }
-        (Some(_), None) | (None, _) => api.engine.status(id).await?,
-    };
-    Ok(tagged(&status, known))
-}
-
-fn sequence_of(tag: &str) -> Option<Seq> {
-    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Seq)
-}
-
-fn tagged(status: &Status, known: Option<Seq>) -> Response {
-    let tag =
-        [(header::ETAG, format!("\"{}\"", status.sequence)), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    if known == Some(status.sequence) {
-        return (StatusCode::NOT_MODIFIED, tag).into_response();
     }
-    (tag, Json(status)).into_response()
+    let written = match api.metrics().statuses().get(id) {
+        Some(written) => written,
+        None => Written::new(api.engine().status(id).await?),
+    };
+    Ok(tagged(written, &known))
+}
+
+fn tagged(written: Written, known: &Known) -> Response {
+    let Written { sequence, json, .. } = written;
+    let fields = [(header::ETAG, tag(sequence)), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    if known.holds(sequence) {
+        return (StatusCode::NOT_MODIFIED, fields).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (fields, kind, Bytes::clone(&json)).into_response()
 }
 
 pub(crate) async fn pause(
     state: State<Api>,
-    path: Path<String>,
-    headers: HeaderMap,
-    socket: Socket,
+    path: PathOf<DeploymentId>,
+    caller: Caller,
 ) -> Result<Response, Problem> {
-    command(state, path, &headers, socket, Command::Pause).await
+    command(state, path, &caller, Command::Pause).await
 }
 
 pub(crate) async fn resume(
     state: State<Api>,
-    path: Path<String>,
-    headers: HeaderMap,
-    socket: Socket,
+    path: PathOf<DeploymentId>,
+    caller: Caller,
 ) -> Result<Response, Problem> {
-    command(state, path, &headers, socket, Command::Resume).await
+    command(state, path, &caller, Command::Resume).await
 }
 
 pub(crate) async fn recheck(
     state: State<Api>,
-    path: Path<String>,
-    headers: HeaderMap,
-    socket: Socket,
+    path: PathOf<DeploymentId>,
+    caller: Caller,
 ) -> Result<Response, Problem> {
-    command(state, path, &headers, socket, Command::Recheck).await
+    command(state, path, &caller, Command::Recheck).await
 }
 
 pub(crate) async fn stop(
     state: State<Api>,
-    path: Path<String>,
-    headers: HeaderMap,
-    socket: Socket,
-    bytes: Bytes,
+    path: PathOf<DeploymentId>,
+    caller: Caller,
+    BodyOrDefault(request): BodyOrDefault<StopRequest>,
 ) -> Result<Response, Problem> {
-    let request: StopRequest = body_or_default(&bytes)?;
     let mode = if request.now { StopMode::Now } else { StopMode::AfterStep };
-    command(state, path, &headers, socket, Command::Stop { mode, undo: request.undo }).await
+    command(state, path, &caller, Command::Stop { mode, undo: request.undo }).await
 }
 
 async fn command(
     State(api): State<Api>,
-    Path(id): Path<String>,
-    headers: &HeaderMap,
-    socket: Socket,
+    PathOf(id): PathOf<DeploymentId>,
+    caller: &Caller,
     command: Command,
 ) -> Result<Response, Problem> {
-    let id = deployment_id(&id)?;
-    let answer = api.engine.send(id, command, actor(headers, socket.is_some())).await;
-    let status = answer.map_err(|error| Problem::about(id, error))?;
-    Ok(tagged(&status, None))
+    match api.engine().send(id, command, caller.actor()).await {
+        Ok(status) => Ok(tagged(Written::new(status), &Known::default())),
+        Err(error) => Err(Problem::about(api.engine(), id, error).await),
+    }
 }
 
 /// A new attempt at what a deployment was asked to do.
 pub(crate) async fn retry(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<DeploymentId>,
+    caller: Caller,
     headers: HeaderMap,
-    socket: Socket,
 ) -> Result<Response, Problem> {
-    let id = deployment_id(&id)?;
-    let actor = actor(&headers, socket.is_some());
-    let submission = api.engine.again(id, actor).await.map_err(|error| Problem::about(id, error))?;
-    accept(&api, engine::Submission { idempotency_key: idempotency_key(&headers)?, ..submission }).await
+    let idempotency_key = idempotency_key(&headers)?;
+    match api.engine().again(id, caller.actor()).await {
+        Ok(submission) => accept(&api, engine::Submission { idempotency_key, ..submission }).await,
+        Err(error) => Err(Problem::about(api.engine(), id, error).await),
+    }
 }
-
-/// How long a stream sleeps when nothing new came before it says so.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);

@@ -2,15 +2,17 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use deploy_core::engine::EngineError;
+use deploy_core::engine::{Engine, EngineError};
 use deploy_core::hint::Remedy;
 use deploy_core::id::DeploymentId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::StoreError;
+use deploy_core::status::StatusName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// The HTTP status.
@@ -28,6 +30,9 @@ pub struct Problem {
     /// Commands that do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<Remedy>,
+    /// Where the deployment is, when that is why a command was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StatusName>,
     /// Seconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
@@ -45,16 +50,28 @@ impl Problem {
             retryable: false,
             hint: hint.into(),
             next: Vec::new(),
+            state: None,
             retry_after: None,
         }
     }
 
-    /// What the engine says about a command for a deployment, with the command that helps.
-    pub(crate) fn about(id: DeploymentId, error: EngineError) -> Self {
-        let hint =
-            if let EngineError::Rejected(rejection) = &error { Some(rejection.hint(id)) } else { None };
-        let next = hint.map(|hint| hint.next).unwrap_or_default();
-        Self { next, ..Self::from(error) }
+    /// A problem that is gone after some seconds.
+    #[must_use]
+    pub(crate) fn later(status: StatusCode, code: &str, title: &str, seconds: u32) -> Self {
+        Self {
+            retryable: true,
+            retry_after: Some(seconds),
+            ..Self::new(status, code, title, format!("try again in {seconds} s"))
+        }
+    }
+
+    /// What the engine says about a command for a deployment, with where that is and the command that
+    /// helps.
+    pub(crate) async fn about(engine: &Engine, id: DeploymentId, error: EngineError) -> Self {
+        let EngineError::Rejected(rejection) = &error else { return error.into() };
+        let next = rejection.hint(id).next;
+        let state = engine.status(id).await.ok().map(|status| status.status);
+        Self { next, state, ..Self::from(error) }
     }
 
     /// The request is not what the route takes.
@@ -101,6 +118,12 @@ impl From<EngineError> for Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -110,6 +133,10 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"deploy\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -3,6 +3,7 @@
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, Version};
 use deploy_core::port::WhenBusy;
 use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 fn production() -> Name {
@@ -10,7 +11,7 @@ fn production() -> Name {
 }
 
 /// The body of `POST /api/plans`, and the first part of `POST /api/deployments`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanRequest {
     /// What is deployed.
@@ -44,7 +45,7 @@ impl PlanRequest {
 }
 
 /// The body of `POST /api/deployments`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeployRequest {
     /// What to deploy.
@@ -58,7 +59,7 @@ pub struct DeployRequest {
 }
 
 /// The body of `POST /api/resources/{id}/rollback`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackRequest {
     /// The release to go back to; the one before the live one when absent.
@@ -70,7 +71,7 @@ pub struct RollbackRequest {
 }
 
 /// The body of `POST /api/deployments/{id}/stop`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StopRequest {
     /// Whether the running step is cancelled.
@@ -82,7 +83,7 @@ pub struct StopRequest {
 }
 
 /// The answer to a submission.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
     /// The deployment.

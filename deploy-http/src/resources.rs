@@ -1,8 +1,7 @@
 //! Resources: their releases, and going back to one. `{id}` is a resource id, or its name as
 //! `web` or `web@staging`.
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use deploy_core::engine;
@@ -10,36 +9,39 @@ use deploy_core::id::{ResourceId, ResourceKey};
 use deploy_core::port::{ReleaseRecord, ReleaseState};
 use deploy_core::spec::{Approval, Source, Spec, Trigger};
 
-use crate::access::actor;
-use crate::deployments::{Socket, accept, body_or_default, idempotency_key};
+use crate::access::Caller;
+use crate::api::Api;
+use crate::deployments::{accept, idempotency_key};
+use crate::extract::{BodyOrDefault, PathOf};
 use crate::problem::Problem;
 use crate::requests::RollbackRequest;
-use crate::router::Api;
 
 async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Problem> {
     match text.parse::<ResourceId>() {
-        Ok(id) => Ok(api.engine.resource_by_id(id).await?.key),
+        Ok(id) => Ok(api.engine().resource_by_id(id).await?.key),
         Err(_) => {
             text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
         }
     }
 }
 
-pub(crate) async fn releases(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn releases(
+    State(api): State<Api>,
+    PathOf(id): PathOf<String>,
+) -> Result<Response, Problem> {
     let resource = resource(&api, &id).await?;
-    Ok(Json(api.engine.releases(&resource).await?).into_response())
+    Ok(Json(api.engine().releases(&resource).await?).into_response())
 }
 
 pub(crate) async fn rollback(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
+    caller: Caller,
     headers: HeaderMap,
-    socket: Socket,
-    bytes: Bytes,
+    BodyOrDefault(request): BodyOrDefault<RollbackRequest>,
 ) -> Result<Response, Problem> {
-    let request: RollbackRequest = body_or_default(&bytes)?;
     let resource = resource(&api, &id).await?;
-    let releases = api.engine.releases(&resource).await?;
+    let releases = api.engine().releases(&resource).await?;
     let wanted = request.to.or_else(|| before_the_live_one(&releases));
     let Some(version) = wanted else {
         let title = format!("{resource} has no release to go back to");
@@ -48,13 +50,8 @@ pub(crate) async fn rollback(
     };
     let target = releases.iter().find(|release| release.version == version).or_else(|| releases.first());
     let Some(target) = target.map(|release| release.outline.target.clone()) else {
-        let hint = "`deploy list` shows what there is";
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            format!("{resource} was never deployed"),
-            hint,
-        ));
+        let (title, hint) = (format!("{resource} was never deployed"), "`deploy list` shows what there is");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", title, hint));
     };
     let spec = Spec {
         resource,
@@ -62,14 +59,11 @@ pub(crate) async fn rollback(
         source: Source::Release { version },
         profile: Default::default(),
         trigger: Trigger::Rollback,
-        actor: actor(&headers, socket.is_some()),
+        actor: caller.actor(),
         approval: Approval::Automatic,
     };
-    accept(
-        &api,
-        engine::Submission { spec, idempotency_key: idempotency_key(&headers)?, busy: request.when_busy },
-    )
-    .await
+    let idempotency_key = idempotency_key(&headers)?;
+    accept(&api, engine::Submission { spec, idempotency_key, busy: request.when_busy }).await
 }
 
 /// The newest usable release that is older than the live one.

@@ -43,9 +43,11 @@ mod retention;
 mod rows;
 mod schema;
 mod store;
+mod tokens;
 mod writer;
 
 pub use check::{CheckReport, Problem, inspect};
 pub use limits::{Limits, LogLimits};
 pub use open::OpenError;
 pub use store::SqliteStore;
+pub use tokens::StoredToken;

@@ -8,7 +8,7 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = 0x6470_6c79;
 
 /// What leads from each version of the schema to the next. A released one is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// The version this software reads and writes.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;

@@ -3,7 +3,7 @@
 use deploy_core::id::{DeploymentId, ResourceKey};
 use deploy_core::port::ReleaseRecord;
 use deploy_core::status::Status;
-use deploy_http::StopRequest;
+use deploy_http::{Comparison, StopRequest};
 use serde_json::json;
 
 use super::Context;
@@ -36,6 +36,16 @@ pub(crate) async fn list(cx: &Context, args: ListArgs) -> Result<Exit, Failed> {
 pub(crate) async fn show(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
     let shown: Status = cx.client.get(&format!("/api/deployments/{id}")).await?;
     print(cx, &shown);
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn compare(cx: &Context, before: DeploymentId, after: DeploymentId) -> Result<Exit, Failed> {
+    let compared: Comparison = cx.client.get(&format!("/api/deployments/{before}/compare/{after}")).await?;
+    if cx.json {
+        json(&compared);
+    } else {
+        result(table::comparison(&compared).trim_end());
+    }
     Ok(Exit::Done)
 }
 

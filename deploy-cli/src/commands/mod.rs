@@ -8,6 +8,7 @@ mod preview;
 mod rollback;
 mod serve;
 mod streams;
+mod token;
 mod up;
 mod verify;
 mod watch;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Up(args) => small(up::up(&cx, args)),
         Command::Verify(args) => small(verify::verify(&cx, args)),
         Command::List(args) => small(history::list(&cx, args)),
+        Command::Compare { before, after } => small(history::compare(&cx, before, after)),
         Command::Show { id } => small(history::show(&cx, id)),
         Command::Events(args) => small(streams::events(&cx, args)),
         Command::Logs(args) => small(streams::logs(&cx, args)),
@@ -49,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Recheck { id } => small(history::control(&cx, id, "recheck")),
         Command::Serve(args) => serve::serve(&cx, &args),
         Command::Edge(args) => edge::edge(&cx, &args),
+        Command::Token(command) => small(token::token(&cx, command)),
         Command::Doctor => small(doctor::doctor(&cx)),
         Command::Schema { kind } => Ok(info::schema(kind)),
         Command::Completions { shell } => Ok(info::completions(shell)),

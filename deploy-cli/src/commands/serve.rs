@@ -1,12 +1,18 @@
-//! `serve`: the control plane in this process. Order of starting: lock, store, edge, recovery,
-//! listeners, ready. It may be killed at any moment; the next one goes on from the journal.
+//! `serve`: the control plane in this process. Order of starting: configuration, tracing, the lock of
+//! the state directory, store and migrations, access, edge, recovery of what is unfinished (with new
+//! leases), listeners, ready. Nothing is answered before what is unfinished is taken up. It may be
+//! killed at any moment; the next one goes on from the journal. Asked to end (SIGTERM, SIGINT), it
+//! stops accepting, says on every stream that it closes, lets what runs end or leaves it to the next
+//! one, and exits with 0.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deploy_core::engine::Engine;
 use deploy_detect::Catalogue;
-use deploy_edge::{EdgeClient, control_socket};
-use deploy_http::{Api, Listening, Serving, serve_tcp, serve_unix};
+use deploy_edge::{Counters, EdgeClient, control_socket};
+use deploy_http::{Api, Door, EdgeCounters, Instruments, Parts, Serving, Tokens as _, serve_tcp, serve_unix};
 use deploy_source::Directories;
 use deploy_store_sqlite::SqliteStore;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -19,6 +25,7 @@ use crate::background::{leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::state::State;
+use crate::tokens::StoredTokens;
 use crate::wiring::static_executor;
 
 /// How long running work and open requests may take when the control plane is asked to end.
@@ -34,8 +41,10 @@ pub(crate) fn serve(cx: &Context, args: &ServeArgs) -> Result<Exit, Failed> {
     if args.stop {
         return serving(stop(&cx.state, args.keep_edge));
     }
-    let listening = args.listen.map(Listening::checked).transpose();
-    let listening = listening.map_err(|why| Failed::usage("public_bind_refused", why))?;
+    if let Some(listen) = args.listen {
+        // Before anything is written; whether there really is a token is seen in the store.
+        tcp_door(args, listen, cx.state.store().exists())?;
+    }
     if args.background {
         leave_session();
     }
@@ -50,39 +59,61 @@ pub(crate) fn serve(cx: &Context, args: &ServeArgs) -> Result<Exit, Failed> {
             return Err(failed.command("end it", "deploy serve --stop"));
         }
     };
-    serving(run(&cx.state, listening, args.edge_listen))
+    serving(run(&cx.state, args))
 }
 
-async fn run(
-    state: &State,
-    listening: Option<Listening>,
-    edge_listen: Option<std::net::SocketAddr>,
-) -> Result<Exit, Failed> {
+async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
+    let edge_listen = args.edge_listen;
     let store = SqliteStore::open(&state.store(), Default::default())
         .map_err(|error| Failed::usage("store_unusable", error.to_string()).hint("run `deploy doctor`"))?;
+    let tokens = Arc::new(StoredTokens(store.clone()));
+    let door = door(args, &tokens).await?;
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
-    let builder = Engine::builder(store.clone(), Directories::default(), Catalogue::default())
+    let instruments = Instruments::default();
+    let builder = Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue::default())
         .executor(static_executor(state));
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
-    let api = Api::new(engine.clone());
+    let api = Api::new(Parts {
+        tokens: Some(tokens),
+        instruments: instruments.clone(),
+        ..Parts::of(engine.clone())
+    });
     let socket = bind(state)?;
     let mut listeners = vec![serve_unix(api.clone(), socket)];
-    if let Some(listening) = listening {
-        let (address, serving) = serve_tcp(api.clone(), listening)
+    if let Some((listen, door)) = door {
+        let (address, serving) = serve_tcp(api.clone(), listen, door)
             .await
             .map_err(|error| Failed::usage("address_unusable", format!("can't listen: {error}")))?;
-        tell(&format!("answering questions on http://{address}/"));
+        tell(&format!("answering on http://{address}/"));
         listeners.push(serving);
     }
     tell(&format!("ready; {recovered} unfinished deployments taken up"));
-    let watching = tokio::spawn(keep_edge(state.clone(), edge, edge_listen));
+    let watching = tokio::spawn(keep_edge(state.clone(), edge, edge_listen, instruments));
     asked_to_end().await;
     watching.abort();
     end(&engine, &api, listeners, store, state).await;
     Ok(Exit::Done)
+}
+
+/// What the address gives. Without a token only loopback is given to strangers.
+async fn door(args: &ServeArgs, tokens: &StoredTokens) -> Result<Option<(SocketAddr, Door)>, Failed> {
+    let Some(listen) = args.listen else { return Ok(None) };
+    let known = tokens.list().await.map_err(|error| Failed::internal("read the tokens", error))?;
+    let door = tcp_door(args, listen, !known.is_empty())?;
+    if door.anonymous().is_none() && !listen.ip().is_loopback() {
+        tell("tokens travel in the clear on this address: put TLS in front of it");
+    }
+    Ok(Some((listen, door)))
+}
+
+fn tcp_door(args: &ServeArgs, listen: SocketAddr, has_tokens: bool) -> Result<Door, Failed> {
+    Door::tcp(listen, args.host.clone(), has_tokens).map_err(|error| {
+        Failed::usage("public_bind_refused", error.to_string())
+            .command("make one", "deploy token create --scope read")
+    })
 }
 
 #[cfg(not(feature = "crash-points"))]
@@ -151,9 +182,11 @@ pub(crate) async fn asked_to_end() {
 
 async fn end(engine: &Engine, api: &Api, listeners: Vec<Serving>, store: SqliteStore, state: &State) {
     let started = Instant::now();
+    // Nothing new is accepted, streams say that they are closed, then what runs is handed over.
+    api.close();
     engine.shutdown(GRACE).await;
     for listener in listeners {
-        listener.stop(api, GRACE.saturating_sub(started.elapsed())).await;
+        listener.ended(GRACE.saturating_sub(started.elapsed())).await;
     }
     let _ = std::fs::remove_file(state.control_socket());
     store.close().await;
@@ -166,7 +199,7 @@ async fn end(engine: &Engine, api: &Api, listeners: Vec<Serving>, store: SqliteS
 async fn start_edge(
     state: &State,
     edge: &EdgeClient,
-    listen: Option<std::net::SocketAddr>,
+    listen: Option<SocketAddr>,
 ) -> Result<(), Failed> {
     if edge.status().await.is_ok() {
         return Ok(());
@@ -188,7 +221,7 @@ async fn start_edge(
     Ok(())
 }
 
-fn spawn_edge(state: &State, listen: Option<std::net::SocketAddr>) -> Result<std::process::Child, Failed> {
+fn spawn_edge(state: &State, listen: Option<SocketAddr>) -> Result<std::process::Child, Failed> {
     spawn(
         state,
         "edge",
@@ -203,14 +236,28 @@ fn reap(mut child: std::process::Child) {
 }
 
 /// Starts the edge again whenever it is gone: traffic depends on it.
-async fn keep_edge(state: State, edge: EdgeClient, listen: Option<std::net::SocketAddr>) {
+async fn keep_edge(state: State, edge: EdgeClient, listen: Option<SocketAddr>, instruments: Instruments) {
     loop {
         tokio::time::sleep(EDGE_WATCH).await;
-        if edge.status().await.is_err()
-            && let Err(failed) = start_edge(&state, &edge, listen).await
-        {
-            tracing::error!(message = failed.message, "the edge is gone and could not be started again");
+        match edge.status().await {
+            Ok(status) => instruments.edge(&counted(&status.counters)),
+            Err(_) => {
+                if let Err(failed) = start_edge(&state, &edge, listen).await {
+                    tracing::error!(message = failed.message, "the edge is gone and could not be started again");
+                }
+            }
         }
+    }
+}
+
+const fn counted(counters: &Counters) -> EdgeCounters {
+    EdgeCounters {
+        success: counters.success,
+        redirection: counters.redirection,
+        client_error: counters.client_error,
+        server_error: counters.server_error,
+        switches: counters.switches,
+        open_connections: counters.open_connections,
     }
 }
 

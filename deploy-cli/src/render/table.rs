@@ -3,6 +3,7 @@
 use deploy_core::port::{ReleaseRecord, ReleaseState};
 use deploy_core::spec::Trigger;
 use deploy_core::status::Status;
+use deploy_http::{Comparison, Side};
 
 use super::status::seconds;
 use crate::output::clean;
@@ -60,6 +61,31 @@ pub(crate) fn releases(releases: &[ReleaseRecord]) -> String {
         ]
     };
     columns(&std::iter::once(head).chain(releases.iter().map(row)).collect::<Vec<_>>())
+}
+
+/// Two deployments side by side: what became of them, how long they took, what their plans differ in.
+pub(crate) fn comparison(compared: &Comparison) -> String {
+    let Comparison { before, after, changes } = compared;
+    let head = ["", "BEFORE", "AFTER"].map(str::to_owned);
+    let of = |name: &str, value: &dyn Fn(&Side) -> String| [name.to_owned(), value(before), value(after)];
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let mut rows = vec![
+        head,
+        of("deployment", &|side| side.id.to_string()),
+        of("status", &|side| side.status.as_str().to_owned()),
+        of("release", &|side| or_none(side.release.map(|release| release.to_string()))),
+        of("artifact", &|side| or_none(side.digest.as_ref().map(|digest| format!("sha256:{}", digest.short())))),
+        of("source", &|side| clean(&side.source_summary.locator)),
+        of("started", &|side| side.created_at.to_string()),
+        of("took", &|side| seconds(side.durations.iter().map(|phase| phase.milliseconds).sum())),
+    ];
+    let cell = |value: &Option<String>| clean(value.as_deref().unwrap_or("-"));
+    rows.extend(changes.iter().map(|change| [clean(&change.field), cell(&change.before), cell(&change.after)]));
+    let mut text = columns(&rows);
+    if changes.is_empty() {
+        text.push_str("\ntheir plans do not differ");
+    }
+    text
 }
 
 /// Pads every column to its widest cell.

@@ -182,21 +182,28 @@ fn a_public_address_for_the_control_plane_is_refused() {
     assert!(!place.state().exists(), "a refused command made the state directory");
 }
 
-#[test]
-fn invariant_40_the_tcp_listener_answers_questions_of_this_host_and_nothing_else() {
-    let place = Place::new();
+/// A control plane that listens on a port of its own.
+fn listening(place: &Place, more: &[&str]) -> (std::process::Child, SocketAddr) {
     let log = place.path("log");
-    let mut serve = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
+    arguments.extend(more);
+    let mut serve = place.command(&arguments);
     serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-    let mut serve = serve.spawn().unwrap();
+    let serve = serve.spawn().unwrap();
     let mut address: Option<SocketAddr> = None;
     wait_for("the address", || {
         let text = std::fs::read_to_string(&log).unwrap();
-        let url = text.lines().find_map(|line| line.strip_prefix("answering questions on http://"));
+        let url = text.lines().find_map(|line| line.strip_prefix("answering on http://"));
         address = url.and_then(|url| url.trim_end_matches('/').parse().ok());
         address.is_some() && text.contains("ready")
     });
-    let address = address.unwrap();
+    (serve, address.unwrap())
+}
+
+#[test]
+fn invariant_40_the_tcp_listener_answers_questions_of_this_host_and_nothing_else() {
+    let place = Place::new();
+    let (mut serve, address) = listening(&place, &[]);
     let host = address.to_string();
     place.with_v1();
     let id = place.newest()["id"].as_str().unwrap().to_owned();
@@ -219,13 +226,13 @@ fn invariant_40_the_tcp_listener_answers_questions_of_this_host_and_nothing_else
     for verb in ["", "/stop", "/pause", "/resume", "/recheck"] {
         let path = if verb.is_empty() { "/api/deployments".to_owned() } else { format!("{path}{verb}") };
         let answer = http::request(address, "POST", &path, &host, "content-type: application/json\r\n", "{}");
-        assert_eq!(answer.status, 403, "POST {path}: {}", answer.head);
+        assert_eq!(answer.status, 401, "POST {path}: {}", answer.head);
         assert_eq!(answer.header("content-type").as_deref(), Some("application/problem+json"));
         let problem: Value = serde_json::from_str(&answer.body).unwrap();
         crate::common::has_keys(&problem, &["code", "phase", "retryable", "hint"]);
     }
     let rollback = http::request(address, "POST", "/api/resources/web/rollback", &host, "", "{}");
-    assert_eq!(rollback.status, 403);
+    assert_eq!(rollback.status, 401);
 
     for foreign in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", ""] {
         for path in [path.as_str(), "/health", "/", "/nowhere", "/api/deployments"] {
@@ -238,6 +245,82 @@ fn invariant_40_the_tcp_listener_answers_questions_of_this_host_and_nothing_else
     assert!(!origin.body.contains("locator"));
     place.run(&["serve", "--stop"]).exits(0);
     serve.wait().unwrap();
+}
+
+#[test]
+fn threat_f13_a_token_opens_what_it_is_for_until_it_is_revoked() {
+    let place = Place::new();
+    place.write("v1/index.html", "hello");
+    // The first token is made before anything runs: that is what lets an address be public.
+    let deploy = place.run(&["token", "create", "--scope", "deploy", "--name", "ci"]);
+    let deploy = deploy.exits(0).says("not shown again").out.trim_end().to_owned();
+    let read = place.json(&["token", "create", "--scope", "read", "--expires", "1h"]);
+    assert!(read["expiresAt"].is_string() && read["scope"] == "read", "{read}");
+    let (mut serve, address) = listening(&place, &["--host", "deploy.example.com"]);
+    let ask = |method: &str, path: &str, token: &str, body: &str| {
+        let fields = format!("content-type: application/json\r\nauthorization: Bearer {token}\r\n");
+        http::request(address, method, path, "deploy.example.com", &fields, body)
+    };
+    let anonymous = http::request(address, "GET", "/api/deployments", "deploy.example.com", "", "");
+    assert_eq!(anonymous.status, 401, "a name that others reach is not open to look");
+    assert!(anonymous.header("www-authenticate").is_some());
+    let source = serde_json::json!({ "kind": "directory", "path": place.text("v1") });
+    let body = serde_json::json!({ "plan": { "resource": "web", "target": "static", "source": source } }).to_string();
+    let read = read["token"].as_str().unwrap();
+    assert_eq!(ask("POST", "/api/deployments", read, &body).status, 403);
+    assert_eq!(ask("GET", "/api/deployments", read, "").status, 200);
+    assert_eq!(ask("GET", "/api/tokens", &deploy, "").status, 403);
+    let accepted = ask("POST", "/api/deployments", &deploy, &body);
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    let id = accepted.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
+    let status = place.await_status(&id, "over", |status| status["exitCode"].is_number());
+    assert_eq!((&status["status"], &status["actor"]), (&"succeeded".into(), &"token ci".into()));
+
+    // A running control plane hears of it.
+    let listed = place.json(&["token", "list"]);
+    let ci = listed.as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
+    place.run(&["token", "revoke", ci["id"].as_str().unwrap()]).exits(0);
+    wait_for("the token to open nothing", || ask("GET", "/api/deployments", &deploy, "").status == 401);
+    place.run(&["token", "revoke", ci["id"].as_str().unwrap()]).refuses(2, "not_found");
+
+    // Nothing that was written down holds a token.
+    let secrets = [deploy.rsplit('_').next().unwrap(), read.rsplit('_').next().unwrap()];
+    for file in crate::common::snapshot(&place.state()) {
+        assert!(secrets.iter().all(|secret| !file.contains(secret)));
+    }
+    let stored = std::fs::read(place.state().join("store/store.db")).unwrap();
+    let text = String::from_utf8_lossy(&stored);
+    assert!(secrets.iter().all(|secret| !text.contains(secret)));
+    place.run(&["serve", "--stop"]).exits(0);
+    serve.wait().unwrap();
+}
+
+#[test]
+fn threat_f14_a_name_that_others_reach_is_refused_as_long_as_there_is_no_token() {
+    let place = Place::new();
+    let refused = place.run(&["serve", "--listen", "127.0.0.1:0", "--host", "deploy.example.com"]);
+    refused.refuses(2, "public_bind_refused").says("deploy token create");
+    let token = place.run(&["token", "create", "--scope", "read", "--name", "a\nb"]);
+    token.refuses_usage();
+    let id = place.json(&["token", "create", "--scope", "read"])["id"].as_str().unwrap().to_owned();
+    place.run(&["token", "revoke", &id]).exits(0);
+    let refused = place.run(&["serve", "--listen", "0.0.0.0:0"]);
+    refused.refuses(2, "public_bind_refused");
+}
+
+#[test]
+fn asked_to_end_the_control_plane_closes_its_streams_and_exits_with_0() {
+    let place = Place::new();
+    let (mut serve, _) = listening(&place, &[]);
+    let (id, up) = place.building("sleep 30; mkdir dist; echo x > dist/index.html");
+    let follower = place.start(&["events", &id, "--follow", "--json"]);
+    kill(i32::try_from(serve.id()).unwrap(), Signal::TERM);
+    let run = follower.end();
+    let lines = run.exits(0).lines();
+    assert_eq!(lines.last().unwrap()["reason"], "shutting-down");
+    let ended = serve.wait().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    drop(up);
 }
 
 #[test]

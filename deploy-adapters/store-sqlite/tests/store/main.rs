@@ -12,3 +12,4 @@ mod logs;
 mod model;
 mod open;
 mod space;
+mod tokens;

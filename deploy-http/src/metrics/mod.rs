@@ -1,0 +1,74 @@
+//! What is measured, and the statuses that were written last. Both are filled by [`Observed`], which
+//! stands between the engine and its store and sees every event at the moment it is durable.
+
+mod edge;
+mod observed;
+mod statuses;
+mod table;
+
+pub use edge::EdgeCounters;
+pub use observed::Observed;
+
+use std::sync::Arc;
+
+use statuses::Statuses;
+use table::Table;
+
+use crate::stream::What;
+pub(crate) use statuses::Written;
+
+/// The instruments of one control plane. Cheap to clone; all clones are the same instruments.
+#[derive(Clone, Default)]
+pub struct Instruments {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    table: Table,
+    statuses: Statuses,
+}
+
+impl Instruments {
+    /// A store whose every write and read goes through these instruments.
+    #[must_use]
+    pub fn observe<S>(&self, store: S) -> Observed<S> {
+        Observed::new(store, self.clone())
+    }
+
+    /// Takes over what the edge has counted since it started.
+    pub fn edge(&self, counters: &EdgeCounters) {
+        self.shared.table.edge(counters);
+    }
+
+    /// Everything in the text format of `OpenMetrics`.
+    pub(crate) fn text(&self) -> String {
+        self.shared.table.text()
+    }
+
+    /// Counts a follower until the result is dropped.
+    pub(crate) fn following(&self, what: What) -> Following {
+        self.shared.table.followers(what).inc();
+        Following { instruments: self.clone(), what }
+    }
+
+    fn table(&self) -> &Table {
+        &self.shared.table
+    }
+
+    pub(crate) fn statuses(&self) -> &Statuses {
+        &self.shared.statuses
+    }
+}
+
+/// A follower that is counted.
+pub(crate) struct Following {
+    instruments: Instruments,
+    what: What,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.instruments.shared.table.followers(self.what).dec();
+    }
+}
