@@ -173,7 +173,8 @@ impl Api {
     /// The record of a token, at most [`TOKEN_KNOWN`] old.
     pub(crate) async fn token(&self, id: &TokenId) -> Result<Option<TokenRecord>, StoreError> {
         let known = || self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = known().get(id).filter(|(_, at)| at.elapsed() < TOKEN_KNOWN).map(|(record, _)| record.clone());
+        let fresh =
+            known().get(id).filter(|(_, at)| at.elapsed() < TOKEN_KNOWN).map(|(record, _)| record.clone());
         let Some(tokens) = self.tokens().filter(|_| fresh.is_none()) else { return Ok(fresh) };
         let found = tokens.find(id).await?;
         let mut known = known();

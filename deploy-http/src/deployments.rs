@@ -149,7 +149,8 @@ pub(crate) async fn show(
 
 fn tagged(written: Written, known: &Known) -> Response {
     let Written { sequence, json, .. } = written;
-    let fields = [(header::ETAG, tag(sequence)), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    let fields =
+        [(header::ETAG, tag(sequence)), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if known.holds(sequence) {
         return (StatusCode::NOT_MODIFIED, fields).into_response();
     }

@@ -63,7 +63,9 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
         let mut answer = json!({ "description": what });
         match content {
             Content::Nothing => {}
-            Content::Json(schema) => answer["content"] = json!({ "application/json": { "schema": schema(generator) } }),
+            Content::Json(schema) => {
+                answer["content"] = json!({ "application/json": { "schema": schema(generator) } })
+            }
             Content::Text(kinds) => kinds
                 .iter()
                 .for_each(|kind| answer["content"][kind] = json!({ "schema": { "type": "string" } })),
@@ -97,7 +99,9 @@ fn path_parameters(path: &str) -> Vec<Value> {
             _ if path.starts_with("/api/deployments/") => "^dep_[0-9a-f]{32}$",
             _ if path.starts_with("/api/tokens/") => "^[0-9a-f]{16}$",
             // A resource id, or a name with or without its environment.
-            _ => "^(res_[0-9a-f]{32}|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(@[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?)$",
+            _ => {
+                "^(res_[0-9a-f]{32}|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(@[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?)$"
+            }
         };
         json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "pattern": pattern } })
     };

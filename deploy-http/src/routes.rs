@@ -14,9 +14,9 @@ use crate::deployments::{self, ListParameters, ShowParameters};
 use crate::operation::{Content, Operation};
 use crate::operations::{self, Health, Ready};
 use crate::requests::{DeployRequest, PlanRequest, RollbackRequest, StopRequest, Submission};
+use crate::resources;
 use crate::stream::{self, EventParameters, LogParameters};
 use crate::tokens::{self, TokenView};
-use crate::resources;
 
 /// One route.
 pub(crate) struct Route {
@@ -50,7 +50,9 @@ fn on(id: &'static str, summary: &'static str) -> Operation {
 
 /// A command for a deployment.
 fn command(id: &'static str, summary: &'static str) -> Operation {
-    on(id, summary).gives::<Status>(StatusCode::OK, "The status it led to, once that is durable").fails(&WRITES)
+    on(id, summary)
+        .gives::<Status>(StatusCode::OK, "The status it led to, once that is durable")
+        .fails(&WRITES)
 }
 
 /// Something that submits a deployment.
@@ -66,8 +68,16 @@ fn submits(operation: Operation) -> Operation {
 fn stream(id: &'static str, summary: &'static str) -> Operation {
     on(id, summary)
         .header("Last-Event-ID", "Go on after this number; what an EventSource sends when it comes back.")
-        .answers(StatusCode::OK, "Lines as NDJSON, or as server-sent events if `Accept` asks for them", STREAM)
-        .answers(StatusCode::NO_CONTENT, "Server-sent events only: it has ended, and all was received", Content::Nothing)
+        .answers(
+            StatusCode::OK,
+            "Lines as NDJSON, or as server-sent events if `Accept` asks for them",
+            STREAM,
+        )
+        .answers(
+            StatusCode::NO_CONTENT,
+            "Server-sent events only: it has ended, and all was received",
+            Content::Nothing,
+        )
 }
 
 /// The table.
@@ -90,6 +100,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 .body::<PlanRequest>(true).gives::<PlanDocument>(ok, "The plan, blocked or not")),
         route(Method::GET, "/api/deployments", READ, get(deployments::list),
             op("listDeployments", "Deployments, newest first").query::<ListParameters>()
+                .fails(&[StatusCode::NOT_FOUND])
                 .gives::<Vec<Status>>(ok, "A page; `Link` names the next one")),
         route(Method::POST, "/api/deployments", DEPLOY, post(deployments::submit),
             submits(op("deploy", "Deploy").body::<DeployRequest>(true))),

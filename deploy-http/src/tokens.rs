@@ -43,10 +43,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Response, Problem> {
     Ok(Json(tokens.into_iter().map(TokenView::from).collect::<Vec<_>>()).into_response())
 }
 
-pub(crate) async fn revoke(
-    State(api): State<Api>,
-    PathOf(id): PathOf<TokenId>,
-) -> Result<Response, Problem> {
+pub(crate) async fn revoke(State(api): State<Api>, PathOf(id): PathOf<TokenId>) -> Result<Response, Problem> {
     let revoked = match api.tokens() {
         Some(tokens) => tokens.revoke(&id).await?,
         None => false,

@@ -63,8 +63,10 @@ impl SqliteStore {
     /// It can't be written.
     pub async fn remove_token(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |db, _| Ok(db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([&id])? > 0))
-            .await
+        self.write(
+            move |db, _| Ok(db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([&id])? > 0),
+        )
+        .await
     }
 }
 
@@ -74,7 +76,8 @@ fn add(db: &Connection, token: &StoredToken) -> Result<(), Fault> {
         return Err(Fault::limit(format!("{TOKENS} tokens")));
     }
     let StoredToken { id, name, scope, hash, created_at, expires_at } = token;
-    let sql = "INSERT INTO tokens (id, name, scope, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql =
+        "INSERT INTO tokens (id, name, scope, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let expires_at = expires_at.map(Timestamp::as_millis);
     db.prepare_cached(sql)?.execute(params![id, name, scope, hash, created_at.as_millis(), expires_at])?;
     Ok(())

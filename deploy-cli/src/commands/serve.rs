@@ -71,8 +71,9 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
     let instruments = Instruments::default();
-    let builder = Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue::default())
-        .executor(static_executor(state));
+    let builder =
+        Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue::default())
+            .executor(static_executor(state));
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
@@ -196,11 +197,7 @@ async fn end(engine: &Engine, api: &Api, listeners: Vec<Serving>, store: SqliteS
 // ---------------------------------------------------------------------------------------------
 // The edge
 
-async fn start_edge(
-    state: &State,
-    edge: &EdgeClient,
-    listen: Option<SocketAddr>,
-) -> Result<(), Failed> {
+async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<SocketAddr>) -> Result<(), Failed> {
     if edge.status().await.is_ok() {
         return Ok(());
     }
@@ -243,7 +240,10 @@ async fn keep_edge(state: State, edge: EdgeClient, listen: Option<SocketAddr>, i
             Ok(status) => instruments.edge(&counted(&status.counters)),
             Err(_) => {
                 if let Err(failed) = start_edge(&state, &edge, listen).await {
-                    tracing::error!(message = failed.message, "the edge is gone and could not be started again");
+                    tracing::error!(
+                        message = failed.message,
+                        "the edge is gone and could not be started again"
+                    );
                 }
             }
         }

@@ -52,7 +52,8 @@ async fn create(cx: &Context, store: &SqliteStore, args: TokenCreateArgs) -> Res
 }
 
 async fn list(cx: &Context, store: &SqliteStore) -> Result<Exit, Failed> {
-    let tokens = StoredTokens(store.clone()).list().await.map_err(|error| failed("read the tokens", &error))?;
+    let tokens =
+        StoredTokens(store.clone()).list().await.map_err(|error| failed("read the tokens", &error))?;
     if cx.json {
         json(&tokens.into_iter().map(TokenView::from).collect::<Vec<_>>());
     } else {

@@ -74,13 +74,17 @@ pub(crate) fn comparison(compared: &Comparison) -> String {
         of("deployment", &|side| side.id.to_string()),
         of("status", &|side| side.status.as_str().to_owned()),
         of("release", &|side| or_none(side.release.map(|release| release.to_string()))),
-        of("artifact", &|side| or_none(side.digest.as_ref().map(|digest| format!("sha256:{}", digest.short())))),
+        of("artifact", &|side| {
+            or_none(side.digest.as_ref().map(|digest| format!("sha256:{}", digest.short())))
+        }),
         of("source", &|side| clean(&side.source_summary.locator)),
         of("started", &|side| side.created_at.to_string()),
         of("took", &|side| seconds(side.durations.iter().map(|phase| phase.milliseconds).sum())),
     ];
     let cell = |value: &Option<String>| clean(value.as_deref().unwrap_or("-"));
-    rows.extend(changes.iter().map(|change| [clean(&change.field), cell(&change.before), cell(&change.after)]));
+    rows.extend(
+        changes.iter().map(|change| [clean(&change.field), cell(&change.before), cell(&change.after)]),
+    );
     let mut text = columns(&rows);
     if changes.is_empty() {
         text.push_str("\ntheir plans do not differ");

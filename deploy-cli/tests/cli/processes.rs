@@ -265,7 +265,8 @@ fn threat_f13_a_token_opens_what_it_is_for_until_it_is_revoked() {
     assert_eq!(anonymous.status, 401, "a name that others reach is not open to look");
     assert!(anonymous.header("www-authenticate").is_some());
     let source = serde_json::json!({ "kind": "directory", "path": place.text("v1") });
-    let body = serde_json::json!({ "plan": { "resource": "web", "target": "static", "source": source } }).to_string();
+    let body = serde_json::json!({ "plan": { "resource": "web", "target": "static", "source": source } })
+        .to_string();
     let read = read["token"].as_str().unwrap();
     assert_eq!(ask("POST", "/api/deployments", read, &body).status, 403);
     assert_eq!(ask("GET", "/api/deployments", read, "").status, 200);
@@ -311,9 +312,13 @@ fn threat_f14_a_name_that_others_reach_is_refused_as_long_as_there_is_no_token()
 #[test]
 fn asked_to_end_the_control_plane_closes_its_streams_and_exits_with_0() {
     let place = Place::new();
-    let (mut serve, _) = listening(&place, &[]);
+    let (mut serve, address) = listening(&place, &[]);
     let (id, up) = place.building("sleep 30; mkdir dist; echo x > dist/index.html");
     let follower = place.start(&["events", &id, "--follow", "--json"]);
+    wait_for("the follower", || {
+        let metrics = http::request(address, "GET", "/metrics", "localhost", "", "").body;
+        metrics.contains("deploy_stream_followers{kind=\"events\"} 1")
+    });
     kill(i32::try_from(serve.id()).unwrap(), Signal::TERM);
     let run = follower.end();
     let lines = run.exits(0).lines();

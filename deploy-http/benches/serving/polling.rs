@@ -88,7 +88,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> String {
         let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.filter(|_| !head.contains(" 304 ")).map_or(0, |length| length.parse().unwrap());
+        let length: usize =
+            length.filter(|_| !head.contains(" 304 ")).map_or(0, |length| length.parse().unwrap());
         while buffer.len() < end + 4 + length {
             assert!(stream.read_buf(buffer).await.unwrap() > 0, "the connection ended");
         }

@@ -48,7 +48,8 @@ pub(super) fn foreign(hosts: &Hosts, headers: &HeaderMap, uri: &Uri) -> Option<&
     let Some(authority) = authority.filter(|authority| hosts.knows(host_of(authority))) else {
         return Some("the host is not this server's");
     };
-    if headers.contains_key(header::ORIGIN) && !one(header::ORIGIN).is_some_and(|origin| same(origin, authority))
+    if headers.contains_key(header::ORIGIN)
+        && !one(header::ORIGIN).is_some_and(|origin| same(origin, authority))
     {
         return Some("the origin is another site");
     }
@@ -93,8 +94,14 @@ mod tests {
         for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.8.9.1:7", "[::1]", "[::1]:80"] {
             assert!(verdict(&Hosts::Loopback, &[("host", host)]), "{host}");
         }
-        let foreign =
-            ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "web.localhost", "10.0.0.1"];
+        let foreign = [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "web.localhost",
+            "10.0.0.1",
+        ];
         for host in foreign {
             assert!(!verdict(&Hosts::Loopback, &[("host", host)]), "{host}");
         }
@@ -112,10 +119,14 @@ mod tests {
     fn threat_f20_another_origin_is_foreign_even_on_this_machine() {
         let from = |origin: &str| verdict(&Hosts::Loopback, &[("host", "localhost:80"), ("origin", origin)]);
         assert!(from("http://localhost:80") && from("https://LOCALHOST:80"));
-        for origin in ["null", "http://localhost:81", "http://localhost", "http://evil.example", "localhost:80", ""] {
+        for origin in
+            ["null", "http://localhost:81", "http://localhost", "http://evil.example", "localhost:80", ""]
+        {
             assert!(!from(origin), "{origin}");
         }
-        for (site, ours) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)] {
+        for (site, ours) in
+            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)]
+        {
             let fields = [("host", "localhost"), ("sec-fetch-site", site)];
             assert_eq!(verdict(&Hosts::Loopback, &fields), ours, "{site}");
         }

@@ -192,8 +192,15 @@ mod tests {
     #[test]
     fn what_is_no_token_is_not_read_as_one() {
         let Minted { text, .. } = minted(None);
-        for wrong in ["", "dpl_", "dpl__", &text[1..], &text[..text.len() - 1], &format!("{text}0"), &text.to_uppercase()]
-        {
+        for wrong in [
+            "",
+            "dpl_",
+            "dpl__",
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}0"),
+            &text.to_uppercase(),
+        ] {
             assert!(Presented::parse(wrong).is_none(), "{wrong}");
         }
         assert!(Presented::parse(&text).is_some());

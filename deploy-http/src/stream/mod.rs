@@ -93,7 +93,11 @@ async fn open(
     let form = Form::asked(headers);
     let resumed = last_event_id(headers)?;
     let after = Seq(resumed.unwrap_or(after));
-    if form == Form::Sse && resumed.is_some() && status.status.is_ended() && !more(api, id, what, after).await? {
+    if form == Form::Sse
+        && resumed.is_some()
+        && status.status.is_ended()
+        && !more(api, id, what, after).await?
+    {
         // The one answer after which an EventSource does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

@@ -157,7 +157,16 @@ async fn inv_40_what_is_not_in_the_table_is_not_there() {
             }
         }
     }
-    for path in ["/", "/api", "/api/", "//health", "/health/", "/api/deployments/", "/health/../api/tokens", "/API/tokens"] {
+    for path in [
+        "/",
+        "/api",
+        "/api/",
+        "//health",
+        "/health/",
+        "/api/deployments/",
+        "/health/../api/tokens",
+        "/API/tokens",
+    ] {
         assert_eq!(get(&router, path, &[]).await.problem(), "not_found", "{path}");
     }
 }
@@ -192,7 +201,11 @@ async fn threat_f20_a_foreign_host_or_origin_reaches_no_route() {
                 let mut fields = fields.to_vec();
                 fields.extend([("authorization", admin.as_str()), ("accept", "text/event-stream")]);
                 let answer = ask(&router, request(method.as_str(), &path_of(route), &fields, "")).await;
-                assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (403, "foreign_host"), "{route}");
+                assert_eq!(
+                    (answer.status.as_u16(), answer.problem().as_str()),
+                    (403, "foreign_host"),
+                    "{route}"
+                );
                 assert!(answer.header("access-control-allow-origin").is_empty());
             }
         }

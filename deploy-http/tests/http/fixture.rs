@@ -15,8 +15,8 @@ use deploy_core::lifecycle::PhaseName;
 use deploy_core::log::{LogLevel, LogLine, LogSource};
 use deploy_core::plan::{Outline, Output, Step, StepKind};
 use deploy_core::port::{
-    Catalogue, Clock as _, Compiled, Executor, Journal, Keep, Lease, Logs, Probe, StepContext,
-    SurveyRequest, WhenBusy,
+    Catalogue, Clock as _, Compiled, Executor, Journal, Keep, Lease, Logs, Probe, StepContext, SurveyRequest,
+    WhenBusy,
 };
 use deploy_core::reason::Reason;
 use deploy_core::spec::{Actor, Spec};
@@ -47,7 +47,8 @@ impl Executor for Gated {
     }
 
     fn compile(&self, _: &Outline) -> Compiled {
-        let acts = (0..self.steps).map(|n| testkit::step(&format!("act-{n}"), PhaseName::Execute, StepKind::Act));
+        let acts =
+            (0..self.steps).map(|n| testkit::step(&format!("act-{n}"), PhaseName::Execute, StepKind::Act));
         let check = testkit::step("check", PhaseName::Verify, StepKind::Check);
         let switch = testkit::step("switch", PhaseName::Verify, StepKind::Switch { needs_check: true });
         Compiled { steps: acts.chain([check, switch]).collect(), ..Compiled::default() }

@@ -22,7 +22,9 @@ async fn the_documented_fields_are_there_and_the_tag_is_the_sequence() {
     assert_eq!(answer.header("etag"), format!("\"{}\"", status["sequence"]));
     assert_eq!(answer.header("cache-control"), "no-cache");
     let tag = answer.header("etag").to_owned();
-    for (known, expected) in [(tag.as_str(), 304), ("W/\"1\"", 200), ("*", 304), ("\"0\"", 200), ("junk", 200)] {
+    for (known, expected) in
+        [(tag.as_str(), 304), ("W/\"1\"", 200), ("*", 304), ("\"0\"", 200), ("junk", 200)]
+    {
         let again = get(&bench.socket(), &path, &[("if-none-match", known)]).await;
         assert_eq!(again.status.as_u16(), expected, "{known}");
         assert_eq!(again.body.is_empty(), expected == 304);
@@ -112,16 +114,20 @@ async fn lists_are_paged_by_link_without_gap_or_double() {
     }
     ids.reverse();
     let router = bench.socket();
-    let (mut found, mut next) = (Vec::new(), Some("/api/deployments?limit=3&resource=web&status=succeeded".to_owned()));
+    let (mut found, mut next) =
+        (Vec::new(), Some("/api/deployments?limit=3&resource=web&status=succeeded".to_owned()));
     while let Some(path) = next {
         let answer = get(&router, &path, &[]).await;
         assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
-        found.extend(answer.json().as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        found.extend(
+            answer.json().as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()),
+        );
         let link = answer.header("link").to_owned();
         next = link.strip_suffix(">; rel=\"next\"").map(|link| link[1..].to_owned());
     }
     assert_eq!(found, ids);
-    for wrong in ["limit=0", "limit=201", "limit=x", "status=strange", "cursor=x", "resource=A", "unknown=1"] {
+    for wrong in ["limit=0", "limit=201", "limit=x", "status=strange", "cursor=x", "resource=A", "unknown=1"]
+    {
         let answer = get(&router, &format!("/api/deployments?{wrong}"), &[]).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "bad_request"), "{wrong}");
     }
@@ -176,8 +182,12 @@ async fn two_deployments_side_by_side_show_what_differs_and_only_that() {
     let other = other.json()["id"].as_str().unwrap().to_owned();
     bench.api.engine().rested(other.parse().unwrap()).await.unwrap();
     let compared = get(&router, &format!("/api/deployments/{first}/compare/{other}"), &[]).await.json();
-    let fields: Vec<&str> =
-        compared["changes"].as_array().unwrap().iter().map(|change| change["field"].as_str().unwrap()).collect();
+    let fields: Vec<&str> = compared["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["field"].as_str().unwrap())
+        .collect();
     assert!(fields.contains(&"profile.env.COLOUR"), "{fields:?}");
     assert!(fields.iter().all(|field| !field.starts_with("source")), "{fields:?}");
     let unknown = format!("/api/deployments/{first}/compare/dep_{}", "0".repeat(32));

@@ -77,7 +77,10 @@ async fn inv_41_a_dead_reader_delays_nobody_and_is_given_up() {
 #[tokio::test]
 async fn threat_f19_a_client_that_sends_its_head_or_body_too_slowly_is_given_up() {
     let (head_time, body_time) = (Duration::from_millis(200), Duration::from_millis(200));
-    let bench = Bench::new(Setup { limits: Limits { head_time, body_time, ..Limits::default() }, ..Setup::default() });
+    let bench = Bench::new(Setup {
+        limits: Limits { head_time, body_time, ..Limits::default() },
+        ..Setup::default()
+    });
     let (address, _serving) = served(&bench).await;
     for begun in ["", "GET /health HTTP/1.1\r\nhost: local"] {
         let answer = rest(connect(address, begun).await).await;
@@ -125,7 +128,8 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     let (address, _serving) = served(&bench).await;
     let mut answers = Vec::new();
     for _ in 0..3 {
-        let head = "GET /health HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\nconnection: close\r\n\r\n";
+        let head =
+            "GET /health HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\nconnection: close\r\n\r\n";
         answers.push(rest(connect(address, head).await).await);
     }
     assert!(answers[1].starts_with("HTTP/1.1 401") && answers[2].starts_with("HTTP/1.1 429"), "{answers:?}");

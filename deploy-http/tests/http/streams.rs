@@ -42,7 +42,9 @@ async fn follow(bench: &Bench, id: DeploymentId, what: &str, disconnects: &[usiz
                     assert_eq!(envelope["reason"], "ended");
                     return received;
                 }
-                Some((id, envelope)) => assert!(id.is_none() && envelope["kind"] == "heartbeat", "{envelope}"),
+                Some((id, envelope)) => {
+                    assert!(id.is_none() && envelope["kind"] == "heartbeat", "{envelope}")
+                }
                 None => panic!("the stream ended without saying so"),
             }
         }
@@ -172,7 +174,10 @@ async fn a_number_from_the_future_is_an_error_and_no_silent_loss() {
     for what in ["events", "logs"] {
         let path = format!("/api/deployments/{id}/{what}?follow=true&after=100000");
         let answer = get(&bench.socket(), &path, &[]).await;
-        assert_eq!((&answer.json()["kind"], &answer.json()["code"]), (&"error".into(), &"cursor_ahead".into()));
+        assert_eq!(
+            (&answer.json()["kind"], &answer.json()["code"]),
+            (&"error".into(), &"cursor_ahead".into())
+        );
     }
 }
 
@@ -209,7 +214,8 @@ async fn lines_that_a_filter_leaves_out_are_no_gap() {
     let whole = get(&bench.socket(), &format!("/api/deployments/{id}/logs"), &[]).await;
     assert!(!String::from_utf8_lossy(&whole.body).contains("\"gap\""));
     // A filter leaves lines out on purpose: that is no gap.
-    let filtered = get(&bench.socket(), &format!("/api/deployments/{id}/logs?source=build&level=warn"), &[]).await;
+    let filtered =
+        get(&bench.socket(), &format!("/api/deployments/{id}/logs?source=build&level=warn"), &[]).await;
     let text = String::from_utf8_lossy(&filtered.body).into_owned();
     assert!(!text.contains("\"gap\"") && text.lines().count() > 1, "{text}");
     assert!(text.lines().filter(|line| line.contains("\"log\"")).all(|line| line.contains("\"warn\"")));
@@ -217,7 +223,8 @@ async fn lines_that_a_filter_leaves_out_are_no_gap() {
 
 #[tokio::test]
 async fn inv_39_followers_are_bounded_and_others_still_get_through() {
-    let bench = Bench::new(Setup { limits: Limits { followers: 2, ..Limits::default() }, ..Setup::default() });
+    let bench =
+        Bench::new(Setup { limits: Limits { followers: 2, ..Limits::default() }, ..Setup::default() });
     let id = bench.deploy().await;
     let (router, path) = (bench.socket(), format!("/api/deployments/{id}/events?follow=true"));
     let first = Open::start(&router, &path, &[]).await;
