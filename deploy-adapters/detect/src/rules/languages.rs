@@ -8,9 +8,14 @@ mod asked;
 mod go;
 mod listen;
 mod parts;
+mod php;
 mod program;
 mod python;
 mod release;
+mod ruby;
+mod rust;
+#[cfg(test)]
+mod testing;
 
 use deploy_core::detect::Detection;
 use deploy_core::reason::ReasonCode;
@@ -24,7 +29,8 @@ pub(super) const PLANNED: Rule = planned;
 pub(super) const RECOGNISED: Rule = recognised;
 
 /// In the order they are asked, full-stack frameworks first: they are the ones that keep other languages beside them.
-const ALL: &[Rule] = &[python::DJANGO, go::RULE, python::RULE];
+const ALL: &[Rule] =
+    &[ruby::RAILS, python::DJANGO, php::RULE, go::RULE, rust::RULE, ruby::RULE, python::RULE];
 
 fn planned(scene: &Scene<'_>) -> Option<Detection> {
     candidates(scene).find(is_planned)

@@ -1,11 +1,408 @@
-//! Go.
+//! Go: which package is the program, and how it is built into one file.
 
-use deploy_core::detect::Detection;
+use deploy_core::detect::{Detection, Found, ProjectKind};
 
+use super::asked;
+use super::listen;
+use super::parts::assets;
+use super::program::{Program, several_starts, start_unknown};
+use super::release::Releases;
+use crate::apps;
+use crate::reasons::no_lockfile;
 use crate::rule::{Rule, Scene};
 
 pub(super) const RULE: Rule = detect;
 
-fn detect(_scene: &Scene<'_>) -> Option<Detection> {
-    None
+const RELEASES: Releases = Releases {
+    language: "Go",
+    all: &[
+        "1.13", "1.14", "1.15", "1.16", "1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24",
+        "1.25", "1.26", "1.27",
+    ],
+    usual: "1.26",
+};
+
+/// Modules of frameworks, each with the framework's name.
+const FRAMEWORKS: &[(&str, &str)] = &[
+    ("github.com/gin-gonic/gin", "gin"),
+    ("github.com/labstack/echo", "echo"),
+    ("github.com/gofiber/fiber", "fiber"),
+    ("github.com/go-chi/chi", "chi"),
+    ("github.com/gorilla/mux", "gorilla"),
+    ("github.com/beego/beego", "beego"),
+    ("github.com/astaxie/beego", "beego"),
+    ("github.com/kataras/iris", "iris"),
+    ("github.com/gobuffalo/buffalo", "buffalo"),
+    ("github.com/pocketbase/pocketbase", "pocketbase"),
+    ("github.com/zeromicro/go-zero", "go-zero"),
+    ("github.com/cloudwego/hertz", "hertz"),
+    ("github.com/go-kratos/kratos", "kratos"),
+    ("github.com/danielgtaylor/huma", "huma"),
+    ("github.com/julienschmidt/httprouter", "httprouter"),
+    ("github.com/valyala/fasthttp", "fasthttp"),
+    ("github.com/revel/revel", "revel"),
+    ("gofr.dev", "gofr"),
+];
+
+/// Modules that compile C.
+const CGO: [&str; 5] = [
+    "github.com/mattn/go-sqlite3",
+    "github.com/confluentinc/confluent-kafka-go",
+    "github.com/h2non/bimg",
+    "github.com/marcboeker/go-duckdb",
+    "gorm.io/driver/sqlite",
+];
+
+/// What servers are called among the programs of one module, most telling first.
+const SERVERS: [&str; 9] = ["server", "web", "api", "app", "http", "httpd", "serve", "main", "service"];
+
+/// Where the output of the build is.
+const BINARY: &str = "./bin/app";
+
+fn detect(scene: &Scene<'_>) -> Option<Detection> {
+    let file = scene.first_of(&["go.mod", "go.work"]).or_else(|| main_file(scene, ""))?;
+    let mut program = Program::new("go", scene.fact(file, "belongs to a Go program"));
+    program.detection.package_manager = Some("go".to_owned());
+    let manifest = scene.text("go.mod").unwrap_or_default();
+    images(scene, manifest, &mut program);
+    if let Some((module, name)) = framework(manifest) {
+        program.framework(name, scene.fact("go.mod", format!("requires {module}")));
+    }
+    install(scene, manifest, &mut program);
+    match main_package(scene, manifest) {
+        Main::One(directory) => build(scene, &directory, &mut program),
+        Main::Several(names) => {
+            let choices: Vec<_> = names.iter().map(|name| (name.clone(), format!("./bin/{name}"))).collect();
+            program.detection.build =
+                Some(scene.found("go build -o bin/ ./cmd/...".to_owned(), "cmd", "holds several programs"));
+            program.detection.blocked.push(several_starts("cmd", "programs below cmd", &choices));
+            program.detection.kind = kind(program.detection.framework.is_some());
+        }
+        Main::Modules(directories) => {
+            let several = apps::several(scene, &directories);
+            let detection =
+                Detection { blocked: several.blocked, planner: several.planner, ..program.detection };
+            return Some(detection);
+        }
+        Main::None => {
+            let message = "this is a Go module, but none of its packages is a program".to_owned();
+            program.detection.blocked.push(start_unknown(
+                scene.fact(file, "has no package main"),
+                message,
+                BINARY,
+            ));
+        }
+    }
+    Some(program.plan(scene))
+}
+
+const fn kind(is_server: bool) -> ProjectKind {
+    if is_server { ProjectKind::Server } else { ProjectKind::Worker }
+}
+
+fn images(scene: &Scene<'_>, manifest: &str, program: &mut Program) {
+    let line = |name: &str| manifest.lines().find_map(|line| line.strip_prefix(name));
+    let of_module = || {
+        let version = line("toolchain go").or_else(|| line("go "))?;
+        asked::asks(scene, "go.mod", version.split_whitespace().next()?)
+    };
+    let asked = asked::in_file(scene, ".go-version")
+        .or_else(|| asked::of_tool(scene, &["golang", "go"]))
+        .or_else(of_module);
+    let release = RELEASES.choose(asked);
+    let is_old = ["1.13", "1.14", "1.15", "1.16", "1.17", "1.18"].contains(&release.version);
+    let debian = if is_old { "bullseye" } else { "bookworm" };
+    let build = format!("golang:{}-{debian}", release.version);
+    program.images(release, build, Some("debian:bookworm-slim".to_owned()));
+    program.packages(&[], &["ca-certificates", "tzdata"]);
+    program.caches(&["/go/pkg/mod", "/root/.cache/go-build"]);
+    let uses_c = CGO.iter().any(|module| manifest.contains(module));
+    program.variable("CGO_ENABLED", if uses_c { "1" } else { "0" });
+}
+
+/// The framework that the module requires itself.
+fn framework(manifest: &str) -> Option<(&'static str, &'static str)> {
+    let mut lines = manifest.lines().filter(|line| !line.contains("// indirect"));
+    let required: Vec<&str> = lines.by_ref().map(str::trim).collect();
+    let is_required = |module: &str| {
+        required.iter().any(|line| {
+            let line = line.strip_prefix("require ").unwrap_or(line);
+            line.strip_prefix(module).is_some_and(|rest| rest.starts_with([' ', '/']))
+        })
+    };
+    FRAMEWORKS.iter().copied().find(|(module, _)| is_required(module))
+}
+
+fn install(scene: &Scene<'_>, manifest: &str, program: &mut Program) {
+    program.manifests(scene, &["go.mod", "go.sum", "go.work", "go.work.sum"]);
+    let modules = used_modules(scene);
+    let of_modules =
+        modules.iter().flat_map(|module| [format!("{module}/go.mod"), format!("{module}/go.sum")]);
+    program.detection.manifests.extend(of_modules.filter(|file| scene.has(file)));
+    // A module that it takes from beside it has to be there.
+    let replaced = manifest.lines().filter_map(|line| line.split_once("=> ./"));
+    program
+        .detection
+        .manifests
+        .extend(replaced.map(|(_, path)| format!("{}/", path.trim().trim_end_matches('/'))));
+    let is_vendored = scene.has("vendor/modules.txt");
+    if !is_vendored && (scene.has("go.mod") || scene.has("go.work")) {
+        let found = scene.found("go mod download".to_owned(), "go.mod", "names the modules");
+        program.detection.install = Some(found);
+    }
+    if manifest.contains("require") && !scene.has("go.sum") && !is_vendored {
+        program.detection.warnings.push(no_lockfile("go", "go.sum", "go mod tidy"));
+    }
+}
+
+enum Main {
+    One(String),
+    Several(Vec<String>),
+    Modules(Vec<String>),
+    None,
+}
+
+/// The package that is the program.
+fn main_package(scene: &Scene<'_>, manifest: &str) -> Main {
+    if main_file(scene, "").is_some() {
+        return Main::One(".".to_owned());
+    }
+    if !scene.has("go.mod") && scene.has("go.work") {
+        let has_program = |module: &&String| {
+            let below = scene.below(module);
+            !matches!(main_package(&below, below.text("go.mod").unwrap_or_default()), Main::None)
+        };
+        let modules = used_modules(scene);
+        let apps: Vec<String> = modules.iter().filter(has_program).cloned().collect();
+        return match &apps[..] {
+            [] => Main::None,
+            [only] => {
+                let below = scene.below(only);
+                match main_package(&below, below.text("go.mod").unwrap_or_default()) {
+                    Main::One(directory) => Main::One(join(only, &directory)),
+                    Main::Several(_) | Main::Modules(_) | Main::None => Main::Modules(apps),
+                }
+            }
+            [_, _, ..] => Main::Modules(apps),
+        };
+    }
+    if main_file(scene, "cmd").is_some() {
+        return Main::One("./cmd".to_owned());
+    }
+    let programs = |parent: &str| -> Vec<String> {
+        let names = scene.directories(parent).into_iter();
+        let with_main = names.filter(|name| main_file(scene, &join_plain(parent, name)).is_some());
+        with_main.map(str::to_owned).collect()
+    };
+    let of_cmd = programs("cmd");
+    if !of_cmd.is_empty() {
+        return choose(manifest, of_cmd);
+    }
+    let below = programs("");
+    let preferred =
+        SERVERS.iter().chain(&["src", "backend"]).find(|name| below.iter().any(|found| found == *name));
+    match (&below[..], preferred) {
+        ([only], _) => Main::One(format!("./{only}")),
+        (_, Some(name)) => Main::One(format!("./{name}")),
+        ([], None) => Main::None,
+        (several, None) => Main::Modules(several.to_vec()),
+    }
+}
+
+/// One of the programs below `cmd`: the only one, the one that is called as the module, or a server.
+fn choose(manifest: &str, mut names: Vec<String>) -> Main {
+    let module = manifest.lines().find_map(|line| line.strip_prefix("module ")).unwrap_or_default().trim();
+    let is_major = |part: &&str| {
+        part.len() > 1 && part.starts_with('v') && part[1..].chars().all(|c| c.is_ascii_digit())
+    };
+    let own = module.rsplit('/').find(|part| !is_major(part)).unwrap_or_default();
+    if names.len() == 1 {
+        return names.pop().map_or(Main::None, |name| Main::One(format!("./cmd/{name}")));
+    }
+    let suffixed =
+        |name: &&String| name.ends_with("-server") || name.ends_with("-api") || name.ends_with("server");
+    let by_name = SERVERS.iter().find_map(|server| names.iter().find(|name| name == server));
+    let only_suffixed =
+        || Some(names.iter().find(suffixed)?).filter(|_| names.iter().filter(suffixed).count() == 1);
+    let own = || names.iter().find(|name| *name == own);
+    match by_name.or_else(own).or_else(only_suffixed) {
+        Some(name) => Main::One(format!("./cmd/{name}")),
+        None => Main::Several(names),
+    }
+}
+
+fn join(module: &str, directory: &str) -> String {
+    match directory.trim_start_matches("./") {
+        "" | "." => format!("./{module}"),
+        below => format!("./{module}/{below}"),
+    }
+}
+
+fn join_plain(parent: &str, name: &str) -> String {
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") }
+}
+
+/// A file of a directory that belongs to `package main`.
+fn main_file<'s>(scene: &Scene<'s>, directory: &str) -> Option<&'s str> {
+    const READ: usize = 6;
+    let files = scene
+        .files(directory)
+        .into_iter()
+        .filter(|name| name.ends_with(".go") && !name.ends_with("_test.go"));
+    let mut files: Vec<&str> = files.collect();
+    files.sort_by_key(|name| *name != "main.go");
+    let is_main = |name: &&str| {
+        let text = scene.text(&join_plain(directory, name)).unwrap_or_default();
+        let ignored = text
+            .lines()
+            .any(|line| line.starts_with("//go:build ignore") || line.starts_with("// +build ignore"));
+        !ignored
+            && text.lines().any(|line| line.trim() == "package main" || line.starts_with("package main "))
+    };
+    files.into_iter().take(READ).find(is_main)
+}
+
+/// The modules that `go.work` uses.
+fn used_modules(scene: &Scene<'_>) -> Vec<String> {
+    let text = scene.text("go.work").unwrap_or_default();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    let words = lines.flat_map(|line| line.strip_prefix("use ").unwrap_or(line).split_whitespace());
+    let paths =
+        words.filter_map(|word| word.strip_prefix("./")).map(|path| path.trim_end_matches('/').to_owned());
+    paths.filter(|path| !path.is_empty()).collect()
+}
+
+fn build(scene: &Scene<'_>, directory: &str, program: &mut Program) {
+    let plain = directory.trim_start_matches("./").trim_matches('.').to_owned();
+    let name = main_file(scene, &plain).unwrap_or("main.go");
+    let file = join_plain(&plain, name);
+    let shown = if directory == "." { "." } else { directory };
+    // Without a module, the compiler takes files.
+    let target = if scene.has("go.mod") || scene.has("go.work") { shown.to_owned() } else { file.clone() };
+    let command = format!("go build -trimpath -ldflags=\"-s -w\" -o bin/app {target}");
+    let fact = "is where the program begins";
+    program.detection.build = Some(scene.found(command, &file, fact));
+    program.detection.start = Some(Found { value: BINARY.to_owned(), evidence: scene.fact(&file, fact) });
+    program.detection.runtime_files = ["bin/app".to_owned()].into_iter().chain(assets(scene)).collect();
+    program.sources = sources(scene, &plain, name);
+    let serves = |file: &String| scene.text(file).is_some_and(listens);
+    let is_server = program.detection.framework.is_some() || program.sources.iter().any(serves);
+    program.detection.kind = kind(is_server);
+}
+
+fn listens(text: &str) -> bool {
+    let words = ["ListenAndServe", "http.Serve", "net.Listen(", "grpc.NewServer", ".Listen(", "http.Server{"];
+    words.iter().any(|word| text.contains(word)) || text.contains("net/http") && listen::port(text).is_some()
+}
+
+/// The sources of the program that may say where it listens: its own package, and packages that are called as servers.
+fn sources(scene: &Scene<'_>, directory: &str, main: &str) -> Vec<String> {
+    const PACKAGES: [&str; 9] =
+        ["server", "http", "api", "web", "router", "routes", "app", "httpserver", "transport"];
+    let own = [join_plain(directory, main)];
+    let go = |directory: &str| -> Vec<String> {
+        let files = scene
+            .files(directory)
+            .into_iter()
+            .filter(|name| name.ends_with(".go") && !name.ends_with("_test.go"));
+        files.take(4).map(|name| join_plain(directory, name)).collect()
+    };
+    let parents = ["internal/", "pkg/", ""];
+    let others = parents.iter().flat_map(|parent| PACKAGES.iter().map(move |name| format!("{parent}{name}")));
+    let mut files: Vec<String> = own.into_iter().chain(go(directory)).collect();
+    for package in others
+        .filter(|package| scene.has_directory(package))
+        .chain(["internal/config".to_owned(), "config".to_owned()])
+    {
+        files.extend(go(&package));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    files.truncate(16);
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use deploy_core::detect::{Detection, ProjectKind};
+    use deploy_core::reason::ReasonCode;
+
+    use crate::rules::languages::testing::{detect, lines, value};
+
+    const SERVER: &str =
+        "package main\nimport \"net/http\"\nfunc main() { http.ListenAndServe(\":9090\", nil) }";
+    const TOOL: &str = "package main\nfunc main() { println(1) }";
+
+    #[test]
+    fn the_main_package_is_found_wherever_it_is() {
+        for (files, target) in [
+            (&[("main.go", SERVER)][..], "."),
+            (&[("web.go", SERVER)], "."),
+            (&[("cmd/server/main.go", SERVER), ("cmd/migrate/main.go", TOOL)], "./cmd/server"),
+            (&[("cmd/x/main.go", SERVER), ("cmd/migrate/main.go", TOOL)], "./cmd/x"),
+            (&[("cmd/main.go", SERVER)], "./cmd"),
+            (&[("cmd/anything/run.go", SERVER)], "./cmd/anything"),
+            (&[("server/main.go", SERVER), ("tools/main.go", TOOL)], "./server"),
+        ] {
+            let module = [("go.mod", "module example.com/x/v2\n\ngo 1.23.1\n")];
+            let files: Vec<_> = module.iter().chain(files).copied().collect();
+            let detection = detect(&files);
+            let build = value(&detection.build);
+            assert!(build.ends_with(&format!(" -o bin/app {target}")), "{build}");
+            assert_eq!(
+                (value(&detection.start), detection.kind),
+                ("./bin/app", ProjectKind::Server),
+                "{target}"
+            );
+            assert_eq!(detection.internal_port.unwrap().value, 9090);
+            assert_eq!(value(&detection.build_image), "golang:1.23-bookworm");
+        }
+    }
+
+    #[test]
+    fn several_programs_are_named_with_the_line_that_chooses() {
+        let detection = detect(&[("go.mod", "module x"), ("cmd/a/main.go", TOOL), ("cmd/b/main.go", TOOL)]);
+        assert_eq!(detection.blocked[0].code, ReasonCode::StartUnknown);
+        assert!(lines(&detection.blocked[0]).contains(&"runtime.start = \"./bin/b\""));
+        assert_eq!(value(&detection.build), "go build -o bin/ ./cmd/...");
+    }
+
+    #[test]
+    fn a_workspace_has_the_app_that_has_a_program() {
+        let work = ("go.work", "go 1.22\n\nuse (\n\t./api\n\t./lib // shared\n)\n");
+        let files = [
+            work,
+            ("api/go.mod", "module api"),
+            ("api/main.go", SERVER),
+            ("lib/go.mod", "module lib"),
+            ("lib/a.go", "package lib"),
+        ];
+        let detection = detect(&files);
+        assert!(value(&detection.build).ends_with("./api"), "{:?}", detection.build);
+        let more = [files.as_slice(), &[("lib/main.go", TOOL)]].concat();
+        let detection: Detection = detect(&more);
+        assert_eq!(detection.blocked[0].code, ReasonCode::SeveralApps);
+        assert!(lines(&detection.blocked[0]).contains(&"source.base_directory = \"api\""));
+    }
+
+    #[test]
+    fn frameworks_are_direct_requirements() {
+        let module = "module x\ngo 1.24\nrequire (\n\tgithub.com/gin-gonic/gin v1.10.0\n\tgithub.com/labstack/echo/v4 v4.1.0 // indirect\n)";
+        let detection = detect(&[
+            ("go.mod", module),
+            ("go.sum", ""),
+            ("main.go", "package main\nfunc main() { r.Run() }"),
+        ]);
+        assert_eq!(detection.framework.as_deref(), Some("gin"));
+        assert_eq!(detection.warnings[0].code, ReasonCode::PortGuessed);
+        let detection = detect(&[("go.mod", &module.replace("gin-gonic/gin", "x/y")), ("main.go", TOOL)]);
+        assert_eq!((detection.framework, detection.kind), (None, ProjectKind::Worker));
+        assert_eq!(detection.warnings[0].code, ReasonCode::NoLockfile);
+    }
+
+    #[test]
+    fn a_library_is_no_program() {
+        let detection = detect(&[("go.mod", "module x"), ("x.go", "package x")]);
+        assert_eq!(detection.blocked[0].code, ReasonCode::StartUnknown);
+    }
 }

@@ -108,3 +108,37 @@ pub(super) fn is_node_app(scene: &Scene<'_>) -> bool {
     ];
     scene.text("package.json").is_some_and(|text| APPS.iter().any(|name| text.contains(name)))
 }
+
+/// How the packages of a `package.json` beside a program are installed, by the lockfile.
+const NODE_INSTALLS: [(&str, &str, &str); 4] = [
+    ("pnpm-lock.yaml", "corepack enable && pnpm install --frozen-lockfile", "pnpm"),
+    ("yarn.lock", "corepack enable && yarn install --frozen-lockfile", "yarn"),
+    ("package-lock.json", "npm ci", "npm"),
+    ("package.json", "npm install", "npm"),
+];
+
+impl Program {
+    /// Node beside the program, for the styles and scripts of its pages: installs them after everything else, and says
+    /// which program runs their scripts.
+    pub(super) fn node_assets(&mut self, scene: &Scene<'_>) -> Option<&'static str> {
+        let text = scene.text("package.json")?;
+        let (file, command, manager) = *NODE_INSTALLS.iter().find(|(file, _, _)| scene.has(file))?;
+        let berry =
+            manager == "yarn" && (text.contains("\"packageManager\": \"yarn@") || scene.has(".yarnrc.yml"));
+        let command = if berry { "corepack enable && yarn install --immutable" } else { command };
+        self.tool(NODE, "/usr/local/", "/usr/local/");
+        self.manifests(scene, &["package.json", ".npmrc", ".yarnrc.yml", ".yarn/"]);
+        if file != "package.json" {
+            self.manifests(scene, &[file]);
+        }
+        let before = self.detection.install.take();
+        let value = match &before {
+            Some(before) => format!("{} && {command}", before.value),
+            None => command.to_owned(),
+        };
+        let evidence =
+            before.map_or_else(|| scene.fact(file, "names packages of Node"), |before| before.evidence);
+        self.detection.install = Some(Found { value, evidence });
+        Some(manager)
+    }
+}

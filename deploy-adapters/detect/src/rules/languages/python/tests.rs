@@ -1,17 +1,7 @@
-use deploy_core::detect::{Detection, ProjectKind};
+use deploy_core::detect::ProjectKind;
 use deploy_core::reason::ReasonCode;
-use deploy_core::spec::Profile;
 
-use crate::Catalogue;
-use crate::tree::Tree;
-
-fn detect(files: &[(&str, &str)]) -> Detection {
-    Tree::new(files).judge(&Catalogue::new(), &Profile::default()).unwrap().0
-}
-
-fn value(found: &Option<deploy_core::detect::Found<String>>) -> &str {
-    found.as_ref().map_or("", |found| &found.value)
-}
+use crate::rules::languages::testing::{detect, value};
 
 #[test]
 fn a_server_of_the_dependencies_runs_the_application_object() {
