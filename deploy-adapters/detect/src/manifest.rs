@@ -20,6 +20,12 @@ impl Scene<'_> {
         Some(jsonc(text).unwrap_or_else(|error| self.unparsed(path, "JSON", &error)))
     }
 
+    /// A JSON5 file. `Null` if it is broken, which is reported.
+    pub(crate) fn json5(&self, path: &str) -> Option<Value> {
+        let text = self.text(path)?;
+        Some(json5(text).unwrap_or_else(|error| self.unparsed(path, "JSON5", &error)))
+    }
+
     /// A TOML file. `Null` if it is broken, which is reported.
     pub(crate) fn toml(&self, path: &str) -> Option<Value> {
         let text = self.text(path)?;
@@ -46,6 +52,11 @@ pub(crate) fn json(text: &str) -> Result<Value, String> {
 /// JSON with comments and trailing commas.
 pub(crate) fn jsonc(text: &str) -> Result<Value, String> {
     json(text).or_else(|error| json(&plain_json(text)).map_err(|_| error))
+}
+
+/// JSON5: without its comments, it is YAML in braces.
+pub(crate) fn json5(text: &str) -> Result<Value, String> {
+    yaml(&plain_json(text))
 }
 
 /// TOML.

@@ -1,6 +1,7 @@
 //! The rules, in the order they are asked. See `rule` for how to add one.
 
 pub(crate) mod containers;
+mod deno;
 mod generators;
 mod javascript;
 mod languages;
@@ -8,6 +9,7 @@ mod marker;
 pub(crate) mod procfile;
 mod programs;
 pub(crate) mod static_html;
+mod staticfile;
 mod unplanned;
 
 use crate::rule::Rule;
@@ -20,11 +22,14 @@ use crate::rule::Rule;
 /// has to be done first.
 pub(crate) const ALL: &[Rule] = &[
     languages::PLANNED,
+    deno::RULE,
     javascript::FRAMEWORKS,
-    generators::RULE,
+    generators::SITES,
+    generators::DOCUMENTATION,
     languages::RECOGNISED,
     programs::RULE,
     javascript::RULE,
+    staticfile::RULE,
     static_html::RULE,
     javascript::LAST,
 ];

@@ -16,6 +16,13 @@ pub(super) enum Marker {
 }
 
 impl Marker {
+    /// The file it looks at, or the ending of its name.
+    pub(super) const fn file(&self) -> &'static str {
+        match self {
+            Self::File(file) | Self::Word(file, _) | Self::Ending(file) => file,
+        }
+    }
+
     /// What shows it, if it is there.
     pub(super) fn find(self, scene: &Scene<'_>, shows: &str) -> Option<Fact> {
         let file = match self {

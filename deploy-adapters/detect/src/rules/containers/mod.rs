@@ -1,7 +1,7 @@
 //! Containers: a Dockerfile or a Compose file, around whatever is inside.
 //!
-//! A Dockerfile at the usual place is how its authors run the project, so it wins over what its contents would be planned
-//! as. A Compose file is as often a set of databases for development as a way to deploy; it is planned only where nothing
+//! A Dockerfile at the usual place is how its authors run a program, so it wins over what its contents would be planned
+//! as; a static site that is known how to build is served without one. A Compose file is as often a set of databases for development as a way to deploy; it is planned only where nothing
 //! else is there, and never for its databases.
 
 mod compose;
@@ -22,6 +22,10 @@ const DOCKERFILES: [&str; 2] = ["Dockerfile", "Containerfile"];
 pub(crate) fn around(known: &Known<'_>, scene: &Scene<'_>, app: Option<Detection>) -> Option<Detection> {
     known.take_troubles();
     if let Some(file) = scene.first_of(&DOCKERFILES) {
+        if let Some(mut app) = app.clone().filter(is_built_site) {
+            app.evidence.push(scene.fact(file, "describes an image, which a static site does not need"));
+            return Some(app);
+        }
         let mut detection = of_dockerfile(scene, file, app.unwrap_or_default());
         detection.blocked.extend(known.take_troubles());
         return Some(detection);
@@ -39,6 +43,13 @@ pub(crate) fn around(known: &Known<'_>, scene: &Scene<'_>, app: Option<Detection
             Some(detection)
         }
     }
+}
+
+/// Whether it is a static site for certain, and how it is built is known: serving its files needs no image, and any
+/// target can do it.
+fn is_built_site(app: &Detection) -> bool {
+    let is_site = app.kind == ProjectKind::Static && app.publish_directory.is_some();
+    is_site && app.build.is_some() && app.blocked.is_empty()
 }
 
 /// The user says that it is built from a Dockerfile.
@@ -211,7 +222,8 @@ fn preferred(ports: &[u16]) -> u16 {
 
 /// What a command starts that is made for development.
 pub(crate) fn dev_command(command: &str) -> Option<&'static str> {
-    const SIGNS: [(&str, &str); 17] = [
+    const SIGNS: [(&str, &str); 18] = [
+        ("nx serve", "the development server of Nx"),
         ("run dev", "the script dev"),
         ("yarn dev", "the script dev"),
         ("pnpm dev", "the script dev"),

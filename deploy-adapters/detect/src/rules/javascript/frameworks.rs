@@ -123,9 +123,6 @@ fn is_used(app: &App<'_, '_>, framework: &Framework) -> bool {
         "react-static" | "polymer" | "dojo" | "brunch" | "saber" | "sanity" => true,
         // Helpers of tests and libraries bring these along; a program that needs them says so.
         "h3" | "nitro" => app.package.runs_with(framework.packages[0]) || runs(&["nitro"]),
-        "vite" => {
-            !app.scene.is_static_by_choice() || runs(&["vite"]) || app.package.script("build").is_none()
-        }
         _ => true,
     }
 }

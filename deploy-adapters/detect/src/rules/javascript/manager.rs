@@ -203,18 +203,16 @@ impl<'a> Toolchain<'a> {
         }
     }
 
-    /// Runs a build script of the package, after those of the members it needs.
+    /// Runs a build script of the package, after those of the members it needs: as the root of the workspace does it
+    /// where that has such a script, else in the order that Turborepo or pnpm knows.
     pub(super) fn build(&self, script: &str) -> String {
-        let turbo = self.root.has("turbo.json");
         match &self.member {
-            Some(Member { name: Some(name), .. }) if turbo => {
+            Some(_) if self.root_package.script(script).is_some() => self.manager.run(script),
+            Some(Member { name: Some(name), .. }) if self.root.has("turbo.json") => {
                 self.manager.exec(&format!("turbo run {script} --filter={name}"))
             }
             Some(Member { name: Some(name), needs_others: true, .. }) if self.manager == Manager::Pnpm => {
                 format!("pnpm --filter {name}... run {script}")
-            }
-            Some(Member { needs_others: true, .. }) if self.root_package.script(script).is_some() => {
-                self.manager.run(script)
             }
             Some(_) | None => self.run(script),
         }

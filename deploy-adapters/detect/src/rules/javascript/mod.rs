@@ -9,7 +9,7 @@
 //! | `shape`, `config` | the words for that, and reading configurations without running them |
 //! | `program` | how a program is started, and where it listens |
 //! | `entry` | the file a program starts with |
-//! | `workspace` | several packages in one source |
+//! | `workspace`, `nx` | several packages in one source |
 
 mod angular;
 mod config;
@@ -17,6 +17,7 @@ mod entry;
 mod frameworks;
 mod manager;
 pub(crate) mod node;
+mod nx;
 mod package;
 mod program;
 mod shape;
@@ -71,7 +72,10 @@ fn detect(scene: &Scene<'_>, strength: Strength) -> Option<Detection> {
     if let Some(members) = workspace::members(&app) {
         return Some(members);
     }
-    let detection = project(&app, framework);
+    let mut detection = project(&app, framework);
+    if framework.is_none() {
+        detection.framework = workspace::shared_framework(&app).map(str::to_owned);
+    }
     let static_only = scene.is_static_by_choice() && detection.kind != ProjectKind::Static;
     (!static_only || package.is_broken()).then_some(detection)
 }

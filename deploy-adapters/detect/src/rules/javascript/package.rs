@@ -17,7 +17,12 @@ pub(super) struct Package {
 impl Package {
     /// The one of a directory. A broken one is reported, and answers as if it were empty.
     pub(super) fn of(scene: &Scene<'_>) -> Option<Self> {
-        Some(Self { content: scene.json(PACKAGE)? })
+        // pnpm reads the other two as well.
+        let content = scene
+            .json(PACKAGE)
+            .or_else(|| scene.json5("package.json5"))
+            .or_else(|| scene.yaml("package.yaml"));
+        Some(Self { content: content? })
     }
 
     /// Whether nothing can be said because it is not valid.

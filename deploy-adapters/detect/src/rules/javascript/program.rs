@@ -106,17 +106,19 @@ pub(super) fn script(package: &Package) -> Option<&'static str> {
 fn by_file(app: &App<'_, '_>) -> Option<(Option<Found<String>>, String)> {
     let file = entry::find(app.scene, app.package)?;
     let is_typescript = [".ts", ".mts", ".tsx"].iter().any(|ending| file.ends_with(ending));
-    let command = match app.tools.manager {
-        Manager::Bun => format!("bun {file}"),
-        _ if file.ends_with(".jsx") => return None,
-        _ if is_typescript && app.package.script("build").is_some() => {
-            format!("node {}", compiled(app, &file))
-        }
-        _ if is_typescript && app.package.depends_on("ts-node") => {
-            app.tools.manager.exec(&format!("ts-node {file}"))
-        }
-        _ if is_typescript => app.tools.manager.exec(&format!("tsx {file}")),
-        _ => format!("node {file}"),
+    let manager = app.tools.manager;
+    let command = if manager == Manager::Bun {
+        format!("bun {file}")
+    } else if file.ends_with(".jsx") {
+        return None;
+    } else if !is_typescript {
+        format!("node {file}")
+    } else if app.package.script("build").is_some() {
+        format!("node {}", compiled(app, &file))
+    } else {
+        // Without any of these, whether Node can run it as it is depends on what is written in it.
+        let runner = ["tsx", "ts-node"].into_iter().find(|runner| app.package.depends_on(runner))?;
+        manager.exec(&format!("{runner} {file}"))
     };
     let found = app.scene.found(app.tools.here(&command), &file, "the file it starts with");
     Some((Some(found), command))
@@ -146,7 +148,7 @@ fn kind(app: &App<'_, '_>, shape: &Shape, started: bool, listens: Option<Listens
     }
 }
 
-fn port(
+pub(super) fn port(
     app: &App<'_, '_>,
     shape: &Shape,
     listens: Option<(String, Listens)>,

@@ -117,7 +117,8 @@ pub(super) fn written(
         Err(wrong) => {
             let fact = app.scene.fact(file, fact);
             let message = format!("the build writes {directory}, which can't be published: {wrong}");
-            Err(Reason::new(ReasonCode::OutputUnknown, message).because(fact.file, fact.fact))
+            let reason = Reason::new(ReasonCode::OutputUnknown, message).because(fact.file, fact.fact);
+            Err(with_fixes(reason, vec![("once it writes there".to_owned(), publish_line("dist"))]))
         }
     }
 }

@@ -1,18 +1,34 @@
 //! Several packages in one source: which of them is the app.
 
 use deploy_core::detect::{Detection, ProjectKind};
-use deploy_core::reason::ReasonCode;
 
 use super::manager::Toolchain;
 use super::package::{PACKAGE, Package};
 use super::shape::App;
-use super::{frameworks, project};
+use super::{frameworks, nx, project};
 use crate::apps;
 use crate::manifest::Values;
 use crate::rule::Scene;
+use crate::rules::containers::dev_command;
 
 /// How many members are looked at.
 const MEMBERS: usize = 100;
+
+/// The framework that all apps of a workspace share, for a root that starts them itself.
+pub(super) fn shared_framework(app: &App<'_, '_>) -> Option<&'static str> {
+    let paths = expanded(app.scene, &patterns(app)?);
+    let of = |path: &String| {
+        let scene = app.scene.below(path);
+        let package = Package::of(&scene)?;
+        let tools = app.tools.member(path, &package);
+        let inner = App { scene: &scene, package: &package, tools: &tools };
+        let framework = frameworks::of(&inner)?.0.name;
+        package.script("start").map(|_| framework)
+    };
+    let mut found = paths.iter().filter_map(of);
+    let first = found.next()?;
+    found.all(|next| next == first).then_some(first)
+}
 
 /// What the members of a workspace come to; `None` if the directory is an app itself, or no workspace.
 pub(super) fn members(app: &App<'_, '_>) -> Option<Detection> {
@@ -24,7 +40,11 @@ pub(super) fn members(app: &App<'_, '_>) -> Option<Detection> {
         return None;
     }
     let paths = expanded(app.scene, &patterns);
-    let found: Vec<(String, Detection)> = paths.into_iter().filter_map(|path| member(app, path)).collect();
+    let found: Vec<(String, Detection)> = match app.scene.has("nx.json") {
+        true => paths.into_iter().filter_map(|path| nx::member(app, path)).collect(),
+        false => paths.into_iter().filter_map(|path| member(app, path)).collect(),
+    };
+    let found = nx::default_of(app, found);
     let (apps, libraries): (Vec<_>, Vec<_>) = found.into_iter().partition(|(path, _)| !is_beside(path));
     let mut candidates = if apps.is_empty() { libraries } else { apps };
     match candidates.len() {
@@ -72,7 +92,8 @@ fn is_app_itself(app: &App<'_, '_>) -> bool {
     let hands_over = |script: &str| HANDS_OVER.iter().any(|word| script.contains(word));
     let builds = app.package.script("build").is_some_and(|script| !hands_over(script));
     let framework = frameworks::of(app).is_some();
-    app.package.script("start").is_some() || framework && builds && !app.scene.has("nx.json")
+    let started = app.package.script("start").is_some_and(|start| dev_command(start).is_none());
+    started || framework && builds && !app.scene.has("nx.json")
 }
 
 /// The directories that patterns name, in order.
@@ -149,7 +170,7 @@ fn is_beside(path: &str) -> bool {
 }
 
 /// A member that can be deployed, planned from the root of the workspace.
-fn member(app: &App<'_, '_>, path: String) -> Option<(String, Detection)> {
+pub(super) fn member(app: &App<'_, '_>, path: String) -> Option<(String, Detection)> {
     let scene = app.scene.below(&path);
     let package = Package::of(&scene)?;
     let tools = Toolchain { ..app.tools.member(&path, &package) };
@@ -201,6 +222,5 @@ fn several(app: &App<'_, '_>, candidates: &[(String, Detection)]) -> Detection {
         .map(|_| app.scene.found(app.tools.build("build"), PACKAGE, "has the script \"build\""));
     detection.blocked.extend(app.tools.blocked.clone());
     detection.warnings.extend(app.tools.warnings.clone());
-    debug_assert!(detection.blocked.iter().any(|reason| reason.code == ReasonCode::SeveralApps));
     detection
 }
