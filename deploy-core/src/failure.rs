@@ -101,6 +101,18 @@ failure_codes! {
         "The new release did not pass its health check.", "compare the answer in the evidence with the health policy";
     WrongRelease, "wrong_release", Permanent, true,
         "Something answered, but it was not the new release.", "check what else listens on that address";
+    ReleaseExited, "release_exited", Permanent, false,
+        "The new release's process ended before it proved itself.", "read its last lines, mend the start command or what it needs, then deploy again";
+    OutOfMemory, "out_of_memory", Permanent, false,
+        "The kernel ended the new release for using more memory than it may.", "raise limits.memory, or make the release need less";
+    StartRefused, "start_refused", Permanent, false,
+        "The new release could not be started.", "correct what the message names: the start command, the image or a limit";
+    ImageUnavailable, "image_unavailable", Permanent, true,
+        "The image is not on this machine and could not be fetched.", "check the image's name and that the registry can be reached, or load the image on the machine";
+    SecretMissing, "secret_missing", Permanent, false,
+        "A secret that the profile refers to has no value.", "set the environment variable it names for the control plane, then deploy again";
+    NameTaken, "name_taken", Permanent, false,
+        "Something that is not ours has the name that the release needs.", "rename or remove it: it is never touched by the engine";
     SwitchRefused, "switch_refused", Permanent, false,
         "The route could not be switched.", "read the message of the edge in the evidence";
     StaleFence, "stale_fence", Permanent, false,

@@ -109,6 +109,7 @@ pub mod port;
 mod projection;
 pub mod reason;
 pub mod reject;
+pub mod size;
 pub mod spec;
 pub mod status;
 #[cfg(feature = "testkit")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeploymentId, Digest, Name, ResourceKey, Version};
+use crate::size::Size;
 use crate::time::Span;
 
 /// Where the thing to deploy comes from.
@@ -194,9 +195,16 @@ pub struct RuntimeProfile {
     /// The service of the Compose file that people reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Arguments of the Dockerfile. They are kept in the image for everyone to read: no place for secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", alias = "build_args")]
+    pub build_args: BTreeMap<String, String>,
     /// The prebuilt image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Whether a container may write only to `/tmp`, `/run` and `/var/tmp`; when absent, yes for an image
+    /// from a generated Dockerfile and no for any other.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "read_only")]
+    pub read_only: Option<bool>,
 }
 
 /// `[network]`
@@ -263,6 +271,9 @@ pub struct AccessProfile {
 pub struct SecretRef {
     /// The environment variable of the control plane that holds it.
     pub env: String,
+    /// Whether the build may read it too, as a file that is in no layer, no argument and no history.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub build: bool,
 }
 
 /// `[rollback]`
@@ -292,4 +303,13 @@ pub struct LimitsProfile {
     /// How many steps may run at the same time, where the plan has such that may; 4 when absent.
     #[serde(skip_serializing_if = "Option::is_none", alias = "steps_in_flight")]
     pub steps_in_flight: Option<u32>,
+    /// The most memory a running release may use; 1 GiB when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Size>,
+    /// The most processor time a running release may use, in thousandths of one core; unlimited when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "cpu_millis")]
+    pub cpu_millis: Option<u32>,
+    /// The most processes and threads a running release may have; 1024 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u32>,
 }

@@ -271,10 +271,10 @@ pub(super) fn outline(spec: &Spec, detection: &Detection) -> (Outline, Vec<Reaso
         target: spec.target.clone(),
         source,
         planner: planner(profile, detection),
+        health: health(profile, detection, artifact.as_ref(), &mut reasons),
         commands: commands(profile, detection, artifact.as_ref().map(|artifact| artifact.kind)),
         artifact,
         network: network(profile, detection),
-        health: health(profile, detection, &mut reasons),
         access: access(spec, &mut reasons),
         policy: policy(profile, &mut reasons),
         detection: detection.clone(),
@@ -450,7 +450,26 @@ fn network(profile: &Profile, detection: &Detection) -> Network {
     Network { internal_port: port.map(|(port, _)| port), protocol: "http".to_owned(), origin }
 }
 
-fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -> Health {
+/// How often it is asked, and how long it may take: files answer at once, a program has to start first.
+fn patience(artifact: Option<&Artifact>) -> (Span, Span) {
+    match artifact.map(|artifact| artifact.kind) {
+        None | Some(ArtifactKind::StaticSite) => (Span::from_millis(10), Span::from_secs(10)),
+        Some(
+            ArtifactKind::DockerfileImage
+            | ArtifactKind::GeneratedImage
+            | ArtifactKind::PrebuiltImage
+            | ArtifactKind::ComposeProject,
+        ) => (Span::from_millis(50), Span::from_secs(60)),
+    }
+}
+
+fn health(
+    profile: &Profile,
+    detection: &Detection,
+    artifact: Option<&Artifact>,
+    reasons: &mut Vec<Reason>,
+) -> Health {
+    let (interval, deadline) = patience(artifact);
     let wanted = &profile.health;
     let (path, origin) = prefer(wanted.path.as_ref(), detection.health_path.as_ref())
         .unwrap_or_else(|| ("/".to_owned(), Origin::Default));
@@ -466,12 +485,12 @@ fn health(profile: &Profile, detection: &Detection, reasons: &mut Vec<Reason>) -
     let usual = HealthPolicy::default();
     let policy = HealthPolicy {
         path,
-        interval: wanted.interval.unwrap_or(usual.interval),
+        interval: wanted.interval.unwrap_or(interval),
         timeout: wanted.timeout.unwrap_or(usual.timeout),
         healthy_after: wanted.healthy_after.unwrap_or(usual.healthy_after),
         out_of: wanted.out_of,
         stable_for: wanted.stable_for,
-        deadline: wanted.deadline.unwrap_or(usual.deadline),
+        deadline: wanted.deadline.unwrap_or(deadline),
         expected_status: wanted.expected_status,
         expected_body: wanted.expected_body.clone(),
     };

@@ -1,0 +1,75 @@
+//! The classic builder: for engines without BuildKit.
+
+use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::log::{LogLevel, LogSource};
+use deploy_core::port::StepContext;
+use futures_util::{StreamExt as _, stream};
+
+use super::Order;
+use crate::engine::{Engine, EngineError, Sort};
+use crate::lines::{Lines, StepLog};
+
+/// Builds, and writes what the build says into the log. Ending early ends the build on the engine too: it stops
+/// when nobody listens.
+pub(crate) async fn run(
+    engine: &Engine,
+    order: Order,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<(), Failure> {
+    let mut options = BuildImageOptionsBuilder::default()
+        .dockerfile(&order.dockerfile)
+        .t(&order.tag)
+        .rm(true)
+        .forcerm(true)
+        .labels(&order.labels)
+        .buildargs(&order.arguments)
+        .version(BuilderVersion::BuilderV1);
+    if let Some(stage) = &order.stage {
+        options = options.target(stage);
+    }
+    let chunks = stream::unfold(order.context.stream(), |mut chunks| async move {
+        let chunk = chunks.recv().await?;
+        Some((chunk, chunks))
+    });
+    let docker = engine.client().await?.clone().with_timeout(order.within);
+    let mut messages = docker.build_image(options.build(), None, Some(bollard::body_try_stream(chunks)));
+    let mut lines = Lines::default();
+    loop {
+        let message = tokio::select! {
+            message = messages.next() => message,
+            () = cx.cancel.cancelled() => {
+                return Err(Failure::new(FailureCode::Cancelled, "the build was stopped"));
+            }
+        };
+        match message {
+            None => return Ok(()),
+            Some(Ok(info)) => {
+                let text = info.stream.unwrap_or_default();
+                lines.take(text.as_bytes(), |line| say(log, line));
+            }
+            Some(Err(error)) => return Err(failed(engine.error(error, Sort::Change), log)),
+        }
+    }
+}
+
+/// One line of the build, without the colour that marks what went to stderr.
+fn say(log: &StepLog, line: &str) {
+    let plain = line.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "");
+    if !plain.trim().is_empty() {
+        log.line(LogSource::Build, LogLevel::Info, plain.trim_end());
+    }
+}
+
+/// What an error of the build means.
+pub(crate) fn failed(error: EngineError, log: &StepLog) -> Failure {
+    let text = error.to_string();
+    let no_base = ["pull access denied", "manifest unknown", "failed to resolve", "no such host", "not found: manifest"];
+    let code = if no_base.iter().any(|sign| text.contains(sign)) {
+        FailureCode::ImageUnavailable
+    } else {
+        FailureCode::BuildFailed
+    };
+    error.or(code).with_tail(log.tail())
+}

@@ -1,0 +1,163 @@
+//! Building an image: from the user's Dockerfile or a generated one.
+
+pub(crate) mod context;
+pub(crate) mod ignore;
+
+mod classic;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::log::LogLevel;
+use deploy_core::plan::{ArtifactKind, Outline, Output};
+use deploy_core::port::{Layout, Sources, StepContext};
+
+use self::context::Context;
+use self::ignore::Ignore;
+use crate::engine::Engine;
+use crate::image;
+use crate::lines::StepLog;
+use crate::names::Names;
+use crate::paths::{Paths, disk, remove_all};
+use crate::recipe::{Mounts, Recipe};
+use crate::secrets::Secrets;
+
+/// Where a generated Dockerfile lies in the context.
+const GENERATED: &str = ".deploy.Dockerfile";
+/// The largest ignore file that is read.
+const IGNORE_BYTES: u64 = 1024 * 1024;
+
+/// What a builder is told.
+pub(crate) struct Order {
+    /// The files.
+    pub(crate) context: Context,
+    /// The Dockerfile among them.
+    pub(crate) dockerfile: String,
+    /// The stage that is the release; the last one when absent.
+    pub(crate) stage: Option<String>,
+    /// The name the image gets when all else is done.
+    pub(crate) tag: String,
+    /// What the image carries.
+    pub(crate) labels: HashMap<String, String>,
+    /// Plain arguments.
+    pub(crate) arguments: HashMap<String, String>,
+    /// How long it may take.
+    pub(crate) within: std::time::Duration,
+}
+
+/// Lays out the source and builds its image.
+pub(crate) async fn build(
+    engine: &Engine,
+    paths: &Paths,
+    sources: &dyn Sources,
+    names: &Names<'_>,
+    cx: &StepContext,
+    secrets: &Secrets,
+    log: &StepLog,
+) -> Result<Output, Failure> {
+    let workspace = paths.workspace(cx.deployment);
+    remove_all(&workspace).map_err(|error| disk(&error, "remove the workspace of an earlier attempt"))?;
+    std::fs::create_dir_all(&workspace).map_err(|error| disk(&error, "make a workspace"))?;
+    let outline = cx.plan.outline();
+    let base =
+        sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
+    let order = order(&base, outline, names)?;
+    if secrets.iter().any(|(name, _)| outline.profile.secrets.get(name).is_some_and(|secret| secret.build)) {
+        log.system(LogLevel::Warn, "the classic builder has no safe way to give secrets to a build: none is given");
+    }
+    classic::run(engine, order, cx, log).await?;
+    let built = image::find(engine, &names.image()).await?;
+    let built = built.ok_or_else(|| {
+        Failure::new(FailureCode::BuildFailed, "the build ended without an image").with_tail(log.tail())
+    })?;
+    if built.config.as_ref().and_then(|config| config.user.as_deref()).is_none_or(is_root) {
+        log.system(LogLevel::Warn, "the image runs as root: add a USER to its Dockerfile");
+    }
+    let size = built.size.unwrap_or_default();
+    log.system(LogLevel::Info, &format!("the image has {} MiB", size >> 20));
+    Ok(Output::of(image::digest(&built)?).with("bytes", size.to_string()))
+}
+
+fn is_root(user: &str) -> bool {
+    let name = user.split(':').next().unwrap_or_default();
+    matches!(name, "" | "root" | "0")
+}
+
+fn order(base: &Path, outline: &Outline, names: &Names<'_>) -> Result<Order, Failure> {
+    let profile = &outline.profile;
+    let generated = outline.artifact.as_ref().is_some_and(|a| a.kind == ArtifactKind::GeneratedImage);
+    let (context, dockerfile, arguments) = if generated {
+        let recipe = Recipe::of(outline)
+            .ok_or_else(|| Failure::new(FailureCode::Internal, "no Dockerfile can be generated"))?;
+        (generated_context(base, &recipe)?, GENERATED.to_owned(), &profile.env)
+    } else {
+        let file = outline.artifact.as_ref().and_then(|artifact| artifact.dockerfile.clone());
+        let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
+        (own_context(base, &file)?, file, &profile.runtime.build_args)
+    };
+    Ok(Order {
+        context,
+        dockerfile,
+        stage: profile.runtime.stage.clone().filter(|_| !generated),
+        tag: names.image(),
+        labels: names.labels(),
+        arguments: arguments.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        within: outline.policy.build_timeout.as_duration(),
+    })
+}
+
+fn generated_context(base: &Path, recipe: &Recipe) -> Result<Context, Failure> {
+    let text = read(base, ".dockerignore")?.unwrap_or_default();
+    Ok(Context {
+        root: base.to_owned(),
+        ignore: Ignore::for_generated(&text).map_err(|why| bad_ignore(".dockerignore", &why))?,
+        always: Vec::new(),
+        added: BTreeMap::from([(GENERATED.to_owned(), recipe.dockerfile(Mounts::No))]),
+    })
+}
+
+fn own_context(base: &Path, dockerfile: &str) -> Result<Context, Failure> {
+    if read(base, dockerfile)?.is_none() {
+        let message = format!("there is no {dockerfile} in the source");
+        return Err(Failure::new(FailureCode::BuildFailed, message).because("runtime.dockerfile", dockerfile));
+    }
+    // One of the Dockerfile's own wins over the one of the whole context.
+    let own = format!("{dockerfile}.dockerignore");
+    let (name, text) = match read(base, &own)? {
+        Some(text) => (own, text),
+        None => (".dockerignore".to_owned(), read(base, ".dockerignore")?.unwrap_or_default()),
+    };
+    Ok(Context {
+        root: base.to_owned(),
+        ignore: Ignore::parse(&text).map_err(|why| bad_ignore(&name, &why))?,
+        always: vec![dockerfile.to_owned(), name],
+        added: BTreeMap::new(),
+    })
+}
+
+/// A file of the source, which no link leads out of.
+fn read(base: &Path, path: &str) -> Result<Option<String>, Failure> {
+    let full = match base.join(path).canonicalize() {
+        Ok(full) => full,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(path, &error.to_string())),
+    };
+    let root = base.canonicalize().map_err(|error| unreadable(path, &error.to_string()))?;
+    if !full.starts_with(&root) {
+        return Err(unreadable(path, "it leads out of the source"));
+    }
+    let size = std::fs::metadata(&full).map_err(|error| unreadable(path, &error.to_string()))?.len();
+    if size > IGNORE_BYTES {
+        return Err(unreadable(path, "it is too large"));
+    }
+    std::fs::read_to_string(full).map(Some).map_err(|error| unreadable(path, &error.to_string()))
+}
+
+fn unreadable(path: &str, why: &str) -> Failure {
+    Failure::new(FailureCode::BuildFailed, format!("{path} can't be used: {why}")).because("file", path)
+}
+
+fn bad_ignore(file: &str, why: &str) -> Failure {
+    Failure::new(FailureCode::BuildFailed, format!("{file}: {why}")).because("file", file)
+}

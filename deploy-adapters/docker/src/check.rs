@@ -1,0 +1,195 @@
+//! Checking: the candidate by itself, then the public address. Who answers must be this release.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::LogsOptionsBuilder;
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::health::HealthPolicy;
+use deploy_core::id::Digest;
+use deploy_core::log::{LogLevel, LogSource};
+use deploy_core::plan::Output;
+use deploy_core::port::{Clock, StepContext};
+use deploy_probe::{Address, Attempt, Judgement, Passed, Prober, Target, check};
+use futures_util::StreamExt as _;
+
+use crate::containers;
+use crate::ending::{self, Ending};
+use crate::engine::Engine;
+use crate::lines::{Lines, StepLog};
+use crate::listening;
+use crate::start::{ADDRESS, CONTAINER, digest};
+
+/// The candidate's container, as the step that started it left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) id: String,
+    pub(crate) digest: Digest,
+    pub(crate) address: SocketAddr,
+}
+
+impl Candidate {
+    pub(crate) fn of(cx: &StepContext) -> Result<Self, Failure> {
+        let internal = |what: &str| Failure::new(FailureCode::Internal, format!("{what} is not known"));
+        let fact = |name: &str| cx.outputs.iter().rev().find_map(|(_, output)| output.facts.get(name));
+        let id = fact(CONTAINER).ok_or_else(|| internal("the container"))?.clone();
+        let ip = fact(ADDRESS).and_then(|ip| ip.parse().ok()).ok_or_else(|| internal("its address"))?;
+        let port = cx.plan.outline().network.internal_port.ok_or_else(|| internal("its port"))?;
+        Ok(Self { id, digest: digest(cx)?.clone(), address: SocketAddr::new(ip, port) })
+    }
+
+    /// Whether the container is the one that was started, from the image that was made, and still runs: what an
+    /// answer at its address proves then, it proves of this release.
+    async fn identify(&self, engine: &Engine) -> Result<ContainerInspectResponse, Failure> {
+        let found = containers::find(engine, &self.id).await?;
+        let Some(container) = found else {
+            let message = "the new release's container was removed by somebody else";
+            return Err(Failure::new(FailureCode::ReleaseExited, message));
+        };
+        if let Some(ending) = ending::ended(&container) {
+            return Err(ending::failure(engine, &self.id, &ending).await);
+        }
+        let image = container.image.as_deref().unwrap_or_default();
+        let at = containers::address(&container).map(std::net::IpAddr::from);
+        if image != self.digest.as_str() || at != Some(self.address.ip()) {
+            let message = format!("the container runs {image} instead of {}", self.digest);
+            return Err(Failure::new(FailureCode::WrongRelease, message));
+        }
+        Ok(container)
+    }
+}
+
+/// Asks the candidate at its own address until the policy is decided or its process ends.
+pub(crate) async fn candidate(
+    engine: &Engine,
+    clock: &Arc<dyn Clock>,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Output, Failure> {
+    let candidate = Candidate::of(cx)?;
+    let before = candidate.identify(engine).await?;
+    let since = ending::started_at(&before).unwrap_or_default();
+    let outline = cx.plan.outline();
+    let target = Target {
+        address: Address::Tcp(candidate.address),
+        host: outline.access.host.clone(),
+        path: outline.health.policy.path.clone(),
+        timeout: outline.health.policy.timeout,
+    };
+    let asked = ask(&target, &outline.health.policy, None, clock, cx, log);
+    let outcome = tokio::select! {
+        passed = asked => passed.map_err(Problem::Judged),
+        ending = ending::watch(engine, &candidate.id, since) => Err(Problem::Ended(ending)),
+        never = follow(engine, &candidate.id, log) => match never {},
+    };
+    match outcome {
+        Ok(passed) => {
+            let after = candidate.identify(engine).await?;
+            if ending::started_at(&after) != Some(since) {
+                let message = "the new release was started again while it was asked";
+                return Err(Failure::new(FailureCode::ReleaseExited, message).with_tail(log.tail()));
+            }
+            Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
+        }
+        Err(Problem::Ended(ending)) => Err(ending::failure(engine, &candidate.id, &ending).await),
+        Err(Problem::Judged(failure)) => Err(explained(engine, &candidate, &before, failure).await),
+    }
+}
+
+enum Problem {
+    Judged(Failure),
+    Ended(Ending),
+}
+
+/// A failed health check, with what the container itself says.
+async fn explained(
+    engine: &Engine,
+    candidate: &Candidate,
+    container: &ContainerInspectResponse,
+    failure: Failure,
+) -> Failure {
+    let cancelled = failure.code == FailureCode::Cancelled;
+    if cancelled {
+        return failure;
+    }
+    // An engine that is gone explains why nobody answers.
+    if let Err(ended) = candidate.identify(engine).await {
+        return ended;
+    }
+    let pid = container.state.as_ref().and_then(|state| state.pid).filter(|pid| *pid > 0);
+    let failure = match pid.and_then(listening::of_process) {
+        Some(ports) => failure.because("ports", ports),
+        None => failure,
+    };
+    failure.with_tail(ending::tail(engine, &candidate.id).await)
+}
+
+/// Asks the public address, which says which release answered.
+pub(crate) async fn public(
+    engine: &Engine,
+    clock: &Arc<dyn Clock>,
+    address: SocketAddr,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Output, Failure> {
+    let candidate = Candidate::of(cx)?;
+    let outline = cx.plan.outline();
+    let target = Target {
+        address: Address::Tcp(address),
+        host: outline.access.host.clone(),
+        path: outline.health.policy.path.clone(),
+        timeout: outline.health.policy.timeout,
+    };
+    let asked = ask(&target, &outline.health.policy, Some(&candidate.digest), clock, cx, log).await;
+    match asked {
+        Ok(passed) => {
+            candidate.identify(engine).await?;
+            Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
+        }
+        Err(failure) if failure.code == FailureCode::Cancelled => Err(failure),
+        Err(failure) => match candidate.identify(engine).await {
+            Ok(_) => Err(failure.with_tail(ending::tail(engine, &candidate.id).await)),
+            Err(ended) => Err(ended),
+        },
+    }
+}
+
+async fn ask(
+    target: &Target,
+    policy: &HealthPolicy,
+    release: Option<&Digest>,
+    clock: &Arc<dyn Clock>,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Passed, Failure> {
+    let mut said = None;
+    let told = |attempt: &Attempt| tell(log, attempt, &mut said);
+    check(&Prober::default(), target, policy, release, || clock.now(), &cx.cancel, told).await
+}
+
+/// An attempt as a log line, when it says something new.
+fn tell(log: &StepLog, attempt: &Attempt, said: &mut Option<String>) {
+    let (level, message) = match &attempt.judgement {
+        Judgement::Good => (LogLevel::Debug, "good".to_owned()),
+        Judgement::Bad(problem) => (LogLevel::Warn, problem.message.clone()),
+    };
+    if said.as_ref() != Some(&message) {
+        log.system(level, &format!("attempt {}: {message}", attempt.number));
+        *said = Some(message);
+    }
+}
+
+/// Copies what the container writes into the log, for as long as it is asked.
+async fn follow(engine: &Engine, id: &str, log: &StepLog) -> std::convert::Infallible {
+    if let Ok(docker) = engine.client().await {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(true).build();
+        let mut output = docker.logs(id, Some(options));
+        let mut lines = Lines::default();
+        while let Some(Ok(piece)) = output.next().await {
+            lines.take(piece.as_ref(), |line| log.line(LogSource::Runtime, LogLevel::Info, line));
+        }
+        lines.finish(|line| log.line(LogSource::Runtime, LogLevel::Info, line));
+    }
+    std::future::pending().await
+}

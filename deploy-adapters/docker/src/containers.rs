@@ -1,0 +1,154 @@
+//! Our containers on the engine: finding them, reading their state, stopping and removing them. Nothing here
+//! touches a container that does not carry our label.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder,
+};
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey};
+use deploy_core::time::Span;
+
+use crate::engine::{Engine, EngineError};
+use crate::names::{
+    LABEL_DEPLOYMENT, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, resource_labels,
+};
+
+/// One of our containers, as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ours {
+    pub(crate) id: String,
+    pub(crate) resource: String,
+    pub(crate) environment: String,
+    pub(crate) deployment: Option<DeploymentId>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) created: i64,
+    pub(crate) running: bool,
+}
+
+impl Ours {
+    fn of(summary: ContainerSummary) -> Option<Self> {
+        let labels = summary.labels.unwrap_or_default();
+        let label = |name: &str| labels.get(name).cloned();
+        let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let address = networks.values().find_map(|endpoint| {
+            let fixed = endpoint.ipam_config.as_ref()?.ipv4_address.as_deref()?;
+            fixed.parse().ok()
+        });
+        let state = summary.state.map(|state| state.to_string());
+        Some(Self {
+            id: summary.id?,
+            resource: label(LABEL_RESOURCE)?,
+            environment: label(LABEL_ENVIRONMENT)?,
+            deployment: label(LABEL_DEPLOYMENT).and_then(|id| id.parse().ok()),
+            digest: label(LABEL_DIGEST).and_then(|digest| digest.parse().ok()),
+            address,
+            created: summary.created.unwrap_or_default(),
+            running: matches!(state.as_deref(), Some("running" | "restarting" | "paused")),
+        })
+    }
+}
+
+/// All of our containers, or those of one resource, running or not.
+pub(crate) async fn list(
+    engine: &Engine,
+    owner: &Name,
+    resource: Option<&ResourceKey>,
+) -> Result<Vec<Ours>, EngineError> {
+    let labels = match resource {
+        Some(resource) => resource_labels(owner, resource),
+        None => HashMap::from([(LABEL_OWNER.to_owned(), owner.to_string())]),
+    };
+    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let filters = HashMap::from([("label", labels)]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let found = engine.read(|docker| async move { docker.list_containers(Some(options)).await }).await?;
+    Ok(found.into_iter().filter_map(Ours::of).collect())
+}
+
+/// The container of a name or id, if there is one.
+pub(crate) async fn find(
+    engine: &Engine,
+    name: &str,
+) -> Result<Option<ContainerInspectResponse>, EngineError> {
+    let found = engine
+        .read(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await })
+        .await;
+    match found {
+        Ok(container) => Ok(Some(container)),
+        Err(EngineError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, if it is ours.
+pub(crate) async fn find_ours(
+    engine: &Engine,
+    owner: &Name,
+    name: &str,
+) -> Result<Option<ContainerInspectResponse>, Failure> {
+    let Some(container) = find(engine, name).await? else { return Ok(None) };
+    let label = container.config.as_ref().and_then(|config| config.labels.as_ref()?.get(LABEL_OWNER));
+    if label.map(String::as_str) == Some(owner.as_str()) {
+        return Ok(Some(container));
+    }
+    let message = format!("there is a container {name} that is not ours");
+    Err(Failure::new(FailureCode::NameTaken, message).because("container", name))
+}
+
+/// A label of a container.
+pub(crate) fn label<'a>(container: &'a ContainerInspectResponse, name: &str) -> Option<&'a str> {
+    container.config.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+/// The fixed address of a container.
+pub(crate) fn address(container: &ContainerInspectResponse) -> Option<Ipv4Addr> {
+    let networks = container.network_settings.as_ref()?.networks.as_ref()?;
+    networks.values().find_map(|endpoint| endpoint.ipam_config.as_ref()?.ipv4_address.as_deref()?.parse().ok())
+}
+
+pub(crate) fn is_running(container: &ContainerInspectResponse) -> bool {
+    container.state.as_ref().and_then(|state| state.running).unwrap_or(false)
+}
+
+/// Starts a container; one that runs is fine.
+pub(crate) async fn start(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    engine.change(|docker| async move { docker.start_container(id, None::<StartContainerOptions>).await }).await
+}
+
+/// Says whether the engine starts it again when it ends, or when the engine itself starts.
+pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Result<(), EngineError> {
+    let name = if keep { RestartPolicyNameEnum::UNLESS_STOPPED } else { RestartPolicyNameEnum::NO };
+    let body = ContainerUpdateBody {
+        restart_policy: Some(RestartPolicy { name: Some(name), maximum_retry_count: None }),
+        ..ContainerUpdateBody::default()
+    };
+    engine.change(|docker| async move { docker.update_container(id, body).await }).await
+}
+
+/// Asks a container to end, and ends it after the grace; one that is not running, or not there, is fine.
+pub(crate) async fn stop(engine: &Engine, id: &str, grace: Span) -> Result<(), EngineError> {
+    let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+    let options = StopContainerOptionsBuilder::default().t(seconds).build();
+    match engine.change(|docker| async move { docker.stop_container(id, Some(options)).await }).await {
+        Err(EngineError::NotFound(_)) => Ok(()),
+        // Status 304, not modified: it had ended already.
+        Err(EngineError::Refused { status: 304, .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes a container, running or not; one that is not there is fine.
+pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match engine.change(|docker| async move { docker.remove_container(id, Some(options)).await }).await {
+        // A removal that is under way ends by itself.
+        Err(EngineError::NotFound(_) | EngineError::Conflict(_)) => Ok(()),
+        other => other,
+    }
+}

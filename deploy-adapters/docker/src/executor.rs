@@ -1,0 +1,221 @@
+//! The executor: each step handed to the file that knows how.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deploy_core::effect::{Effect, IdempotencyKey};
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::{DeploymentId, Name};
+use deploy_core::plan::{Access, Outline, Output, Step};
+use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
+use deploy_core::reason::Reason;
+
+use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, IMAGE, RETIRE, START, SWITCH};
+use crate::engine::Engine;
+use crate::front::Front;
+use crate::lines::StepLog;
+use crate::names::Names;
+use crate::paths::{Paths, disk, remove_all};
+use crate::secrets::{Resolve, Secrets};
+use crate::{build, check, image, reclaim, retire, routing, start, survey};
+
+/// Where the docker target keeps things and reaches the engine.
+#[derive(Debug, Clone)]
+pub struct DockerConfig {
+    /// The directory for the workspaces of running deployments.
+    pub work: PathBuf,
+    /// What marks everything that this installation makes: two installations on one engine never touch each
+    /// other's. It must stay the same for as long as the installation's records are kept.
+    pub owner: Name,
+    /// The engine: `unix:///run/docker.sock`, `tcp://127.0.0.1:2375`. It must be on this machine: containers are
+    /// reached at their own addresses.
+    pub host: String,
+    /// The edge's public address as far as it is known beforehand, for the URL in a preview.
+    pub edge_address: Option<SocketAddr>,
+}
+
+/// The docker target.
+pub struct DockerExecutor {
+    engine: Engine,
+    owner: Name,
+    paths: Paths,
+    front: Arc<dyn Front>,
+    edge_address: Option<SocketAddr>,
+    sources: Arc<dyn Sources>,
+    clock: Arc<dyn Clock>,
+    resolve: Resolve,
+}
+
+impl DockerExecutor {
+    /// A docker target. `resolve` finds the value of a secret, as late as it can be.
+    pub fn new(
+        config: DockerConfig,
+        front: Arc<dyn Front>,
+        sources: Arc<dyn Sources>,
+        clock: Arc<dyn Clock>,
+        resolve: Resolve,
+    ) -> Self {
+        Self {
+            engine: Engine::new(config.host),
+            owner: config.owner,
+            paths: Paths::new(config.work),
+            front,
+            edge_address: config.edge_address,
+            sources,
+            clock,
+            resolve,
+        }
+    }
+
+    /// Whether the engine answers.
+    ///
+    /// # Errors
+    /// `target_unavailable`, with what the system said.
+    pub async fn reach(&self) -> Result<(), Failure> {
+        let answered = self.engine.read(|docker| async move { docker.ping().await }).await;
+        answered.map(drop).map_err(Failure::from)
+    }
+
+    fn names<'a>(&'a self, cx: &'a StepContext) -> Names<'a> {
+        Names {
+            owner: &self.owner,
+            resource: &cx.plan.outline().resource,
+            version: cx.version,
+            deployment: cx.deployment,
+        }
+    }
+
+    fn log(&self, step: &Step, cx: &StepContext) -> StepLog {
+        StepLog {
+            deployment: cx.deployment,
+            step: step.id.clone(),
+            sink: Arc::clone(&cx.logs),
+            clock: Arc::clone(&self.clock),
+            hidden: Secrets::hiding(&cx.plan.outline().profile, &self.resolve),
+            tail: Arc::default(),
+        }
+    }
+
+    async fn url(&self, cx: &StepContext) -> Result<String, Failure> {
+        Ok(url(&cx.plan.outline().access, self.front.status().await?.address))
+    }
+
+    async fn carry_out(
+        &self,
+        effect: &Effect,
+        step: &Step,
+        cx: &StepContext,
+        log: &StepLog,
+    ) -> Result<Output, Failure> {
+        let (engine, owner, front, names) = (&self.engine, &self.owner, self.front.as_ref(), self.names(cx));
+        let secrets = || Secrets::of(&cx.plan.outline().profile, &self.resolve);
+        match step.id.as_str() {
+            BUILD => {
+                build::build(engine, &self.paths, self.sources.as_ref(), &names, cx, &secrets()?, log).await
+            }
+            IMAGE => image::take(engine, &names, cx, log).await,
+            ARTIFACT => image::prove(engine, &names, cx).await,
+            START => start::start(engine, owner, &names, cx, &secrets()?, log).await,
+            CHECK_CANDIDATE => {
+                let before = routing::touched(front, cx).await?;
+                let passed = check::candidate(engine, &self.clock, cx, log).await?;
+                Ok(routing::remember(passed, &before))
+            }
+            SWITCH => routing::switch(front, effect, cx, self.url(cx).await?).await,
+            CHECK_PUBLIC => {
+                let address = reachable(front.status().await?.address);
+                let passed = check::public(engine, &self.clock, address, cx, log).await?;
+                Ok(Output { url: Some(url(&cx.plan.outline().access, address)), ..passed })
+            }
+            RETIRE => Ok(retire::retire(engine, owner, front, cx, log).await),
+            _ => Err(unknown_step(step)),
+        }
+    }
+}
+
+/// The URL of a release behind the edge.
+fn url(access: &Access, edge: SocketAddr) -> String {
+    match edge.port() {
+        80 => format!("http://{}/", access.host),
+        port => format!("http://{}:{port}/", access.host),
+    }
+}
+
+/// An address that listens on every interface is asked on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let loopback = if address.is_ipv4() {
+        std::net::Ipv4Addr::LOCALHOST.into()
+    } else {
+        std::net::Ipv6Addr::LOCALHOST.into()
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+fn unknown_step(step: &Step) -> Failure {
+    Failure::new(FailureCode::Internal, format!("the docker target has no step {}", step.id))
+}
+
+#[async_trait]
+impl Executor for DockerExecutor {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn compile(&self, outline: &Outline) -> Compiled {
+        compile::compile(outline, self.edge_address.map(|address| url(&outline.access, address)))
+    }
+
+    async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
+        survey::survey(&self.engine, &self.owner, self.front.as_ref(), &self.resolve, request).await
+    }
+
+    async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
+        let log = self.log(step, cx);
+        let done = self.carry_out(effect, step, cx, &log).await;
+        done.map_err(|failure| log.hidden.clean_failure(failure))
+    }
+
+    async fn probe(&self, _: &IdempotencyKey, step: &Step, cx: &StepContext) -> Result<Probe, Failure> {
+        match step.id.as_str() {
+            BUILD | IMAGE | ARTIFACT => image::read_back(&self.engine, &self.names(cx)).await,
+            START => start::read_back(&self.engine, &self.owner, &self.names(cx), cx).await,
+            CHECK_CANDIDATE | CHECK_PUBLIC | RETIRE => Ok(Probe::Absent),
+            SWITCH => routing::read_back(self.front.as_ref(), cx, self.url(cx).await?).await,
+            _ => Err(unknown_step(step)),
+        }
+    }
+
+    async fn undo(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<(), Failure> {
+        match step.id.as_str() {
+            BUILD | IMAGE => {
+                image::untag(&self.engine, &self.names(cx).image()).await?;
+                self.finish(cx.deployment).await
+            }
+            START => start::undo(&self.engine, &self.owner, &self.names(cx)).await,
+            SWITCH => routing::undo(self.front.as_ref(), effect, cx).await,
+            RETIRE => retire::undo(&self.engine, &self.owner, cx).await,
+            ARTIFACT | CHECK_CANDIDATE | CHECK_PUBLIC => Ok(()),
+            _ => Err(unknown_step(step)),
+        }
+    }
+
+    async fn finish(&self, deployment: DeploymentId) -> Result<(), Failure> {
+        let workspace = self.paths.workspace(deployment);
+        let removed = tokio::task::spawn_blocking(move || remove_all(&workspace)).await;
+        let removed = removed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        removed.map_err(|error| disk(&error, "remove the workspace"))
+    }
+
+    async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
+        let workspaces = self.paths.workspaces().map_err(|error| disk(&error, "look for workspaces"))?;
+        for deployment in workspaces.into_iter().filter(|deployment| !keep.deployments.contains(deployment)) {
+            self.finish(deployment).await?;
+        }
+        reclaim::reclaim(&self.engine, &self.owner, self.front.as_ref(), keep).await
+    }
+}

@@ -1,0 +1,163 @@
+//! Images: taking one that exists, proving that one is here, giving one up.
+//!
+//! Every release has a tag of ours on its image. An image is identified by its digest alone; the tag is what
+//! says that the image is ours to keep, and only such tags are ever removed.
+
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::Digest;
+use deploy_core::log::LogLevel;
+use deploy_core::plan::Output;
+use deploy_core::port::{Probe, StepContext};
+use futures_util::StreamExt as _;
+
+use crate::engine::{Engine, EngineError, Sort};
+use crate::lines::StepLog;
+use crate::names::Names;
+use crate::reference::ImageReference;
+
+/// The image of a name or digest, if it is here.
+pub(crate) async fn find(engine: &Engine, name: &str) -> Result<Option<ImageInspect>, EngineError> {
+    match engine.read(|docker| async move { docker.inspect_image(name).await }).await {
+        Ok(image) => Ok(Some(image)),
+        Err(EngineError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The digest an image is known by.
+pub(crate) fn digest(image: &ImageInspect) -> Result<Digest, Failure> {
+    let id = image.id.as_deref().unwrap_or_default();
+    id.parse().map_err(|_| Failure::new(FailureCode::Internal, format!("the engine names an image {id:?}")))
+}
+
+/// Takes an image that exists: the one that is here, or else the registry's.
+pub(crate) async fn take(
+    engine: &Engine,
+    names: &Names<'_>,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<Output, Failure> {
+    let artifact = cx.plan.outline().artifact.as_ref();
+    let text = artifact.and_then(|artifact| artifact.image.as_deref()).unwrap_or_default();
+    let reference: ImageReference =
+        text.parse().map_err(|error| Failure::new(FailureCode::ImageUnavailable, format!("{error}")))?;
+    let image = match find(engine, text).await? {
+        Some(image) => {
+            log.system(LogLevel::Info, &format!("{reference} is here already"));
+            image
+        }
+        None => {
+            pull(engine, &reference, cx, log).await?;
+            let fetched = find(engine, text).await?;
+            fetched.ok_or_else(|| unavailable(&reference, "it was fetched but is not here"))?
+        }
+    };
+    let digest = digest(&image)?;
+    tag(engine, &digest, &names.image()).await?;
+    Ok(Output::of(digest).with("image", reference.to_string()))
+}
+
+async fn pull(
+    engine: &Engine,
+    reference: &ImageReference,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<(), Failure> {
+    log.system(LogLevel::Info, &format!("fetching {reference}"));
+    let which = match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => digest.to_string(),
+        (None, Some(tag)) => tag.clone(),
+        (None, None) => "latest".to_owned(),
+    };
+    let options = CreateImageOptionsBuilder::default().from_image(&reference.name).tag(&which).build();
+    let docker = engine.client().await?.clone();
+    let mut progress = docker.create_image(Some(options), None, None);
+    loop {
+        let item = tokio::select! {
+            item = progress.next() => item,
+            () = cx.cancel.cancelled() => {
+                return Err(Failure::new(FailureCode::Cancelled, "fetching the image was stopped"));
+            }
+        };
+        match item {
+            None => return Ok(()),
+            Some(Ok(info)) => {
+                let error = info.error_detail.and_then(|error| error.message);
+                if let Some(error) = error {
+                    return Err(unavailable(reference, &error));
+                }
+                // Bars that move are no lines: only what begins or ends is said.
+                let moving = info.progress_detail.is_some_and(|detail| detail.total.is_some());
+                if let Some(status) = info.status.filter(|_| !moving) {
+                    let layer = info.id.map_or(String::new(), |id| format!("{id}: "));
+                    log.system(LogLevel::Debug, &format!("{layer}{status}"));
+                }
+            }
+            Some(Err(error)) => {
+                let error = engine.error(error, Sort::Read);
+                return Err(match error {
+                    EngineError::Unavailable { .. } | EngineError::NoSpace(_) => error.into(),
+                    EngineError::Lost { .. }
+                    | EngineError::NotFound(_)
+                    | EngineError::Conflict(_)
+                    | EngineError::Refused { .. } => unavailable(reference, &error.to_string()),
+                });
+            }
+        }
+    }
+}
+
+fn unavailable(reference: &ImageReference, why: &str) -> Failure {
+    Failure::new(FailureCode::ImageUnavailable, format!("{reference} could not be fetched: {why}"))
+        .because("runtime.image", reference.to_string())
+}
+
+/// Proves that the image of a kept release is here, and puts this deployment's tag on it.
+pub(crate) async fn prove(engine: &Engine, names: &Names<'_>, cx: &StepContext) -> Result<Output, Failure> {
+    let artifact = cx.plan.outline().artifact.as_ref();
+    let digest = artifact.and_then(|artifact| artifact.digest.clone());
+    let digest = digest.ok_or_else(|| Failure::new(FailureCode::Internal, "the plan names no artifact"))?;
+    if find(engine, digest.as_str()).await?.is_none() {
+        return Err(gone(&digest));
+    }
+    match tag(engine, &digest, &names.image()).await {
+        Err(failure) if failure.code == FailureCode::ArtifactMissing => Err(gone(&digest)),
+        tagged => tagged.map(|()| Output::of(digest)),
+    }
+}
+
+pub(crate) fn gone(digest: &Digest) -> Failure {
+    let message = format!("the image {} is not on this machine any more", digest.short());
+    Failure::new(FailureCode::ArtifactMissing, message).because("image", digest.to_string())
+}
+
+/// Puts a tag of ours on an image.
+pub(crate) async fn tag(engine: &Engine, digest: &Digest, name: &str) -> Result<(), Failure> {
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+    let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+    let tagged =
+        engine.change(|docker| async move { docker.tag_image(digest.as_str(), Some(options)).await }).await;
+    tagged.map_err(|error| error.or(FailureCode::ArtifactMissing))
+}
+
+/// Whether the image with this deployment's tag is here: the tag is set when all else is done.
+pub(crate) async fn read_back(engine: &Engine, names: &Names<'_>) -> Result<Probe, Failure> {
+    Ok(match find(engine, &names.image()).await? {
+        Some(image) => Probe::Present { output: Output::of(digest(&image)?) },
+        None => Probe::Absent,
+    })
+}
+
+/// Takes a tag of ours away. The image goes with its last tag, unless a container still needs it.
+pub(crate) async fn untag(engine: &Engine, name: &str) -> Result<(), Failure> {
+    let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
+    let removed =
+        engine.change(|docker| async move { docker.remove_image(name, Some(options), None).await }).await;
+    match removed {
+        // Gone already, or still needed by a container that is removed later.
+        Ok(_) | Err(EngineError::NotFound(_) | EngineError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,47 @@
+//! The docker target: builds images, starts containers beside the live one, switches traffic, keeps what a
+//! rollback needs.
+//!
+//! A release is an image, known by its digest. Its container has a network of its resource's own and a fixed
+//! address there, must answer at that address as itself, and only then gets the route, in one fenced write.
+//!
+//! | step | does | read back after a crash by |
+//! |---|---|---|
+//! | `build` | an image from the user's Dockerfile or a generated one | the tag, set when all else is done |
+//! | `image` | takes an image that exists | the tag |
+//! | `artifact` | (rollback) proves that the kept image is here | the tag |
+//! | `start` | the container, beside the live one | the container of that name, running |
+//! | `check-candidate` | asks the container itself; hears at once when it ends | doing it again |
+//! | `switch` | the route, under the deployment's epoch | the route table |
+//! | `check-public` | asks the public address, as the new release | doing it again |
+//! | `retire` | lets the release before finish, stops it, keeps it | doing it again |
+//!
+//! Nothing is ever touched that does not carry this installation's label, or for an image its name.
+
+mod build;
+mod check;
+mod compile;
+mod container;
+mod containers;
+mod ending;
+mod engine;
+mod executor;
+mod front;
+mod image;
+mod lines;
+mod listening;
+mod names;
+mod network;
+mod objections;
+mod paths;
+mod recipe;
+mod reclaim;
+mod reference;
+mod retire;
+mod routing;
+mod secrets;
+mod start;
+mod survey;
+
+pub use executor::{DockerConfig, DockerExecutor};
+pub use front::{Front, FrontChange, FrontRoute, FrontStatus, To};
+pub use secrets::Resolve;

@@ -1,0 +1,114 @@
+//! What our things are called, and how they are known again. Pure.
+//!
+//! Every name follows from the deployment alone, so an attempt that was cut off is found again. A name
+//! never decides what may be touched: only [`LABEL_OWNER`] on it does, or for an image the repository that
+//! belongs to this installation alone.
+
+use std::collections::HashMap;
+
+use deploy_core::id::{DeploymentId, Name, ResourceKey, Version};
+
+/// The installation that made it.
+pub(crate) const LABEL_OWNER: &str = "deploy.owner";
+/// The resource.
+pub(crate) const LABEL_RESOURCE: &str = "deploy.resource";
+/// The environment.
+pub(crate) const LABEL_ENVIRONMENT: &str = "deploy.environment";
+/// The number of the release.
+pub(crate) const LABEL_VERSION: &str = "deploy.version";
+/// The deployment that made it.
+pub(crate) const LABEL_DEPLOYMENT: &str = "deploy.deployment";
+/// The image a container was started from, by digest.
+pub(crate) const LABEL_DIGEST: &str = "deploy.digest";
+
+/// The names and labels of what one deployment makes.
+#[derive(Debug, Clone)]
+pub(crate) struct Names<'a> {
+    pub(crate) owner: &'a Name,
+    pub(crate) resource: &'a ResourceKey,
+    pub(crate) version: Version,
+    pub(crate) deployment: DeploymentId,
+}
+
+impl Names<'_> {
+    /// The container: `web-production-v7-0a1b2c3d4e5f`.
+    pub(crate) fn container(&self) -> String {
+        let ResourceKey { resource, environment } = self.resource;
+        format!("{resource}-{environment}-{}", self.tag())
+    }
+
+    /// The image: `deploy.local/<owner>/web/production:v7-0a1b2c3d4e5f`.
+    pub(crate) fn image(&self) -> String {
+        format!("{}:{}", repository(self.owner, self.resource), self.tag())
+    }
+
+    fn tag(&self) -> String {
+        format!("{}-{}", self.version, suffix(self.deployment))
+    }
+
+    /// What containers, images and networks carry.
+    pub(crate) fn labels(&self) -> HashMap<String, String> {
+        let mut labels = resource_labels(self.owner, self.resource);
+        labels.insert(LABEL_VERSION.to_owned(), self.version.to_string());
+        labels.insert(LABEL_DEPLOYMENT.to_owned(), self.deployment.to_string());
+        labels
+    }
+}
+
+/// The labels that everything of a resource carries.
+pub(crate) fn resource_labels(owner: &Name, resource: &ResourceKey) -> HashMap<String, String> {
+    HashMap::from([
+        (LABEL_OWNER.to_owned(), owner.to_string()),
+        (LABEL_RESOURCE.to_owned(), resource.resource.to_string()),
+        (LABEL_ENVIRONMENT.to_owned(), resource.environment.to_string()),
+    ])
+}
+
+/// The part of an id that is random: ids made in the same moment differ only there.
+pub(crate) fn suffix(deployment: DeploymentId) -> String {
+    let text = deployment.to_string();
+    text[text.len() - 12..].to_owned()
+}
+
+/// Where our images of every resource are.
+pub(crate) fn repositories(owner: &Name) -> String {
+    format!("deploy.local/{owner}/")
+}
+
+/// Where our images of one resource are: nobody else's are under this name.
+pub(crate) fn repository(owner: &Name, resource: &ResourceKey) -> String {
+    format!("{}{}/{}", repositories(owner), resource.resource, resource.environment)
+}
+
+/// The network that the containers of a resource share with nobody. A dot is in no [`Name`], so no two
+/// resources have the same.
+pub(crate) fn network(owner: &Name, resource: &ResourceKey) -> String {
+    format!("deploy.{owner}.{}.{}", resource.resource, resource.environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names<'a>(owner: &'a Name, resource: &'a ResourceKey, id: &str) -> Names<'a> {
+        Names { owner, resource, version: Version(7), deployment: id.parse().expect("an id") }
+    }
+
+    #[test]
+    fn inv_25_names_follow_from_the_deployment_alone() {
+        let (owner, web) = ("a1".parse().expect("a name"), "web".parse().expect("a resource"));
+        let one = names(&owner, &web, "dep_01890a5d96e07b3c9b7c0a1b2c3d4e5f");
+        assert_eq!(one.container(), "web-production-v7-0a1b2c3d4e5f");
+        assert_eq!(one.image(), "deploy.local/a1/web/production:v7-0a1b2c3d4e5f");
+        assert_eq!(network(&owner, &web), "deploy.a1.web.production");
+    }
+
+    #[test]
+    fn no_two_resources_share_an_image_repository_or_a_network() {
+        let owner = "a1".parse().expect("a name");
+        let (one, other) =
+            ("a-b@c".parse().expect("a resource"), "a@b-c".parse::<ResourceKey>().expect("a resource"));
+        assert_ne!(repository(&owner, &one), repository(&owner, &other));
+        assert_ne!(network(&owner, &one), network(&owner, &other));
+    }
+}

@@ -1,0 +1,95 @@
+//! The generated Dockerfile. Pure: the same outline gives the same text to the byte.
+//!
+//! Two stages. The first installs and builds: what the install command reads is copied before the source, so a
+//! change of the source alone does not install again. The second holds what the release needs and nothing else,
+//! and runs as a user without rights. Every command stands in it exactly as it was written, as one JSON text:
+//! nothing in a command can become an instruction of the Dockerfile.
+
+mod images;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deploy_core::plan::{CommandKind, Outline};
+
+/// The user and group a generated image runs as: numbers that no base image gives to anybody.
+pub(crate) const USER: &str = "10001:10001";
+
+/// What a generated Dockerfile is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// The image that installs and builds.
+    pub(crate) build_image: String,
+    /// The image that runs.
+    pub(crate) runtime_image: String,
+    /// What the install command reads: files, and directories with a `/` at the end.
+    pub(crate) manifests: Vec<String>,
+    /// What the release needs of the build's directory; all of it when empty.
+    pub(crate) runtime_files: Vec<String>,
+    /// Directories that builds keep.
+    pub(crate) caches: Vec<String>,
+    /// Plain variables for both stages.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The names of plain variables of the profile that the build sees.
+    pub(crate) arguments: Vec<String>,
+    /// The names of secrets that the build may read.
+    pub(crate) secrets: Vec<String>,
+    /// Debian packages of the build stage.
+    pub(crate) build_packages: BTreeSet<String>,
+    /// Debian packages of the release.
+    pub(crate) runtime_packages: BTreeSet<String>,
+    /// Whether install puts things into a Python environment, which must lie in the build's directory.
+    pub(crate) python: bool,
+    /// The install command.
+    pub(crate) install: Option<String>,
+    /// The build command.
+    pub(crate) build: Option<String>,
+    /// The start command.
+    pub(crate) start: Option<String>,
+    /// The port the app listens on.
+    pub(crate) port: Option<u16>,
+}
+
+/// Whether the builder knows mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mounts {
+    /// BuildKit: caches are kept between builds, secrets are files that no layer holds.
+    Yes,
+    /// The classic builder.
+    No,
+}
+
+impl Recipe {
+    /// The recipe of an outline; `None` when no base image is known.
+    pub(crate) fn of(outline: &Outline) -> Option<Self> {
+        let detection = &outline.detection;
+        let command = |kind| {
+            let found = outline.commands.iter().find(|command| command.kind == kind);
+            found.map(|command| command.command.clone())
+        };
+        let (build_image, runtime_image) = images::of(detection)?;
+        let secrets = outline.profile.secrets.iter().filter(|(_, secret)| secret.build);
+        Some(Self {
+            build_image,
+            runtime_image,
+            manifests: Vec::new(),
+            runtime_files: Vec::new(),
+            caches: Vec::new(),
+            environment: BTreeMap::new(),
+            arguments: outline.profile.env.keys().cloned().collect(),
+            secrets: secrets.map(|(name, _)| name.clone()).collect(),
+            build_packages: BTreeSet::new(),
+            runtime_packages: BTreeSet::new(),
+            python: detection.language.as_deref() == Some("python"),
+            install: command(CommandKind::Install),
+            build: command(CommandKind::Build),
+            start: command(CommandKind::Start),
+            port: outline.network.internal_port,
+        })
+    }
+
+    /// The Dockerfile.
+    pub(crate) fn dockerfile(&self, mounts: Mounts) -> String {
+        text::dockerfile(self, mounts)
+    }
+}

@@ -1,0 +1,234 @@
+//! Freeing what neither a kept release nor an unfinished deployment needs. Only what carries our label or our
+//! name is looked at, and what a route leads to is never touched, whatever the records say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBuilder};
+use deploy_core::failure::Failure;
+use deploy_core::id::Name;
+use deploy_core::port::Keep;
+
+use crate::compile::STOP_GRACE;
+use crate::containers::{self, Ours};
+use crate::engine::{Engine, EngineError};
+use crate::front::{Front, FrontRoute};
+use crate::image;
+use crate::names::{LABEL_DEPLOYMENT, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, repositories, suffix};
+
+/// What is done with a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It stays as it is.
+    Stays,
+    /// It stays, but not running.
+    Stops,
+    /// It goes.
+    Goes,
+}
+
+/// Frees containers, then images, then networks: each may need what comes after it.
+pub(crate) async fn reclaim(
+    engine: &Engine,
+    owner: &Name,
+    front: &dyn Front,
+    keep: &Keep,
+) -> Result<(), Failure> {
+    let routes = front.status().await?.routes;
+    let containers = containers::list(engine, owner, None).await?;
+    let mut left = Vec::new();
+    for (container, fate) in fates(containers, keep, &routes) {
+        match fate {
+            Fate::Stays => {}
+            Fate::Stops => {
+                containers::keep_running(engine, &container.id, false).await?;
+                containers::stop(engine, &container.id, STOP_GRACE).await?;
+            }
+            Fate::Goes => {
+                containers::remove(engine, &container.id).await?;
+                continue;
+            }
+        }
+        left.push(container);
+    }
+    images(engine, owner, keep, &left, &routes).await?;
+    networks(engine, owner, keep, &left).await
+}
+
+/// What is to be done with each container. Pure.
+fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[FrontRoute]) -> Vec<(Ours, Fate)> {
+    let key = |c: &Ours| (c.resource.clone(), c.environment.clone());
+    let unfinished = |c: &Ours| c.deployment.is_some_and(|id| keep.deployments.contains(&id));
+    // While a deployment runs, the release before it may be draining, or be needed again.
+    let busy: BTreeSet<_> = containers.iter().filter(|c| unfinished(c)).map(key).collect();
+    let mut newest: BTreeMap<_, (i64, String)> = BTreeMap::new();
+    for container in &containers {
+        let entry = newest.entry((key(container), container.digest.clone())).or_default();
+        *entry = entry.clone().max((container.created, container.id.clone()));
+    }
+    let fate = |c: &Ours| {
+        let at = c.address.map(IpAddr::from);
+        let routed = at.is_some() && routes.iter().any(|route| route.upstream.map(|u| u.ip()) == at);
+        let kept = c.digest.as_ref().is_some_and(|digest| keep.digests.contains(digest));
+        let newest = newest.get(&(key(c), c.digest.clone())).is_some_and(|(_, id)| *id == c.id);
+        if routed || busy.contains(&key(c)) {
+            Fate::Stays
+        } else if kept && newest {
+            if c.running { Fate::Stops } else { Fate::Stays }
+        } else {
+            Fate::Goes
+        }
+    };
+    let fates: Vec<Fate> = containers.iter().map(fate).collect();
+    containers.into_iter().zip(fates).collect()
+}
+
+async fn images(
+    engine: &Engine,
+    owner: &Name,
+    keep: &Keep,
+    containers: &[Ours],
+    routes: &[FrontRoute],
+) -> Result<(), Failure> {
+    let ours = repositories(owner);
+    let options = ListImagesOptionsBuilder::default().build();
+    let images = engine.read(|docker| async move { docker.list_images(Some(options)).await }).await?;
+    let unfinished: BTreeSet<String> = keep.deployments.iter().map(|id| suffix(*id)).collect();
+    for image in images {
+        let needed = keep.digests.iter().any(|digest| digest.as_str() == image.id)
+            || routes.iter().any(|route| route.digest.as_str() == image.id)
+            || containers.iter().any(|c| c.digest.as_ref().is_some_and(|digest| digest.as_str() == image.id));
+        for tag in image.repo_tags.iter().filter(|tag| tag.starts_with(&ours) && !needed) {
+            let of = tag.rsplit_once('-').map_or("", |(_, suffix)| suffix);
+            if !unfinished.contains(of) {
+                image::untag(engine, tag).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn networks(engine: &Engine, owner: &Name, keep: &Keep, containers: &[Ours]) -> Result<(), Failure> {
+    let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={owner}")])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let networks = engine.read(|docker| async move { docker.list_networks(Some(options)).await }).await?;
+    for network in networks {
+        let labels = network.labels.unwrap_or_default();
+        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+        let used = containers.iter().any(|container| {
+            container.resource == label(LABEL_RESOURCE) && container.environment == label(LABEL_ENVIRONMENT)
+        });
+        let unfinished = keep.deployments.iter().any(|id| id.to_string() == label(LABEL_DEPLOYMENT));
+        if used || unfinished {
+            continue;
+        }
+        let id = network.id.unwrap_or_default();
+        match engine.change(|docker| async move { docker.remove_network(&id).await }).await {
+            // Somebody has put a container of their own into it: it stays theirs.
+            Ok(()) | Err(EngineError::NotFound(_) | EngineError::Conflict(_) | EngineError::Refused { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use deploy_core::id::{DeploymentId, Digest};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: u8) -> DeploymentId {
+        format!("dep_{n:032x}").parse().expect("an id")
+    }
+
+    fn digest(n: u8) -> Digest {
+        Digest::of(&[n])
+    }
+
+    prop_compose! {
+        fn container()(
+            n in 0u8..40, resource in 0u8..3, deployment in 0u8..6, image in 0u8..5, created in 0i64..5,
+            running: bool
+        ) -> Ours {
+            Ours {
+                id: format!("c{n}"),
+                resource: format!("r{resource}"),
+                environment: "production".to_owned(),
+                deployment: Some(id(deployment)),
+                digest: Some(digest(image)),
+                address: Some([10, 180, resource, n].into()),
+                created,
+                running,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn world()(
+            containers in proptest::collection::btree_map(0u8..40, container(), 0..12),
+            kept in proptest::collection::vec(0u8..5, 0..4),
+            unfinished in proptest::collection::vec(0u8..6, 0..2),
+            routed in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
+        ) -> (Vec<Ours>, Keep, Vec<FrontRoute>) {
+            let mut containers: Vec<Ours> = containers.into_values().collect();
+            containers.dedup_by(|a, b| a.id == b.id);
+            let keep = Keep {
+                digests: kept.into_iter().map(digest).collect(),
+                deployments: unfinished.into_iter().map(id).collect(),
+            };
+            let routes = routed.iter().filter(|_| !containers.is_empty()).map(|index| {
+                let container = index.get(&containers);
+                FrontRoute {
+                    host: "web.localhost".to_owned(),
+                    target: "web@production".to_owned(),
+                    digest: container.digest.clone().expect("a digest"),
+                    upstream: container.address.map(|ip| (ip, 80).into()),
+                    record: String::new(),
+                }
+            }).collect();
+            (containers, keep, routes)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn inv_34_what_serves_or_may_serve_again_stays((containers, keep, routes) in world()) {
+            for (container, fate) in fates(containers, &keep, &routes) {
+                let routed = routes.iter().any(|r| r.upstream.map(|u| u.ip()) == container.address.map(Into::into));
+                let unfinished = container.deployment.is_some_and(|id| keep.deployments.contains(&id));
+                if routed || unfinished {
+                    prop_assert_eq!(fate, Fate::Stays);
+                }
+            }
+        }
+
+        #[test]
+        fn inv_34_every_kept_release_keeps_one_container((containers, keep, routes) in world()) {
+            let fates = fates(containers, &keep, &routes);
+            for (container, _) in &fates {
+                let kept = keep.digests.contains(container.digest.as_ref().expect("a digest"));
+                let same = |(other, _): &&(Ours, Fate)| {
+                    other.resource == container.resource && other.digest == container.digest
+                };
+                let left = fates.iter().filter(same).filter(|(_, fate)| *fate != Fate::Goes).count();
+                prop_assert!(!kept || left >= 1);
+            }
+        }
+
+        #[test]
+        fn inv_27_what_nobody_needs_goes((containers, keep, routes) in world()) {
+            let busy: BTreeSet<String> = containers.iter()
+                .filter(|c| c.deployment.is_some_and(|id| keep.deployments.contains(&id)))
+                .map(|c| c.resource.clone()).collect();
+            for (container, fate) in fates(containers, &keep, &routes) {
+                let routed = routes.iter().any(|r| r.upstream.map(|u| u.ip()) == container.address.map(Into::into));
+                let kept = keep.digests.contains(container.digest.as_ref().expect("a digest"));
+                if !routed && !kept && !busy.contains(&container.resource) {
+                    prop_assert_eq!(fate, Fate::Goes);
+                }
+            }
+        }
+    }
+}

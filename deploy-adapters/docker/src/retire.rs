@@ -1,0 +1,117 @@
+//! The release before: let it finish, stop it, keep it; and start it again when the new one is taken back.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::Name;
+use deploy_core::log::LogLevel;
+use deploy_core::plan::Output;
+use deploy_core::port::StepContext;
+use tokio::net::TcpStream;
+
+use crate::compile::{DRAIN, STOP_GRACE};
+use crate::containers::{self, Ours};
+use crate::engine::Engine;
+use crate::front::Front;
+use crate::lines::StepLog;
+use crate::routing::remembered;
+
+/// How long all of it may take. Less than the step's own time: a release that proved itself and has the traffic
+/// is never taken back because an old container would not go.
+const WITHIN: Duration = Duration::from_secs(80);
+/// How often it is tried while the engine does not answer, and how long between.
+const TRIES: u32 = 4;
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long the release before may take until it listens again.
+const LISTENS: Duration = Duration::from_secs(60);
+
+/// Stops every container of the resource that no route leads to any more. What can't be stopped now is stopped
+/// by the next clean-up; that is said, and is no failure.
+pub(crate) async fn retire(
+    engine: &Engine,
+    owner: &Name,
+    front: &dyn Front,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Output {
+    let mut said = String::new();
+    let work = async {
+        for _ in 0..TRIES {
+            match stop_others(engine, owner, front, cx, log).await {
+                Ok(stopped) => return Some(stopped),
+                Err(failure) => said = failure.message,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = cx.cancel.cancelled() => return None,
+            }
+        }
+        None
+    };
+    let stopped = tokio::time::timeout(WITHIN, work).await.ok().flatten();
+    match stopped {
+        Some(stopped) => Output::default().with("stopped", stopped.to_string()),
+        None => {
+            let message = format!("the release before still runs and is stopped with the next clean-up: {said}");
+            log.system(LogLevel::Warn, &message);
+            Output::default().with("stillRunning", "yes")
+        }
+    }
+}
+
+async fn stop_others(
+    engine: &Engine,
+    owner: &Name,
+    front: &dyn Front,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<usize, Failure> {
+    let routes = front.status().await?.routes;
+    let routed = |other: &Ours| {
+        let at = other.address.map(IpAddr::from);
+        routes.iter().any(|route| at.is_some() && route.upstream.map(|upstream| upstream.ip()) == at)
+    };
+    let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
+    let others: Vec<Ours> = all
+        .into_iter()
+        .filter(|other| other.running && other.deployment != Some(cx.deployment) && !routed(other))
+        .collect();
+    for other in &others {
+        if let Some(upstream) = upstream_of(cx, other) {
+            if !front.drained(upstream, DRAIN).await? {
+                log.system(LogLevel::Warn, &format!("requests to the release before were cut after {DRAIN}"));
+            }
+        }
+        containers::keep_running(engine, &other.id, false).await?;
+        containers::stop(engine, &other.id, STOP_GRACE).await?;
+        log.system(LogLevel::Info, "the release before is stopped and kept");
+    }
+    Ok(others.len())
+}
+
+/// Where requests went to a container before the switch.
+fn upstream_of(cx: &StepContext, container: &Ours) -> Option<SocketAddr> {
+    let at = IpAddr::from(container.address?);
+    remembered(cx).into_iter().filter_map(|route| route.upstream).find(|upstream| upstream.ip() == at)
+}
+
+/// Starts what served before the switch, and waits until it listens: traffic is sent back next.
+pub(crate) async fn undo(engine: &Engine, owner: &Name, cx: &StepContext) -> Result<(), Failure> {
+    let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
+    for container in all.iter().filter(|container| container.deployment != Some(cx.deployment)) {
+        let Some(upstream) = upstream_of(cx, container) else { continue };
+        containers::keep_running(engine, &container.id, true).await?;
+        containers::start(engine, &container.id).await?;
+        let listens = async {
+            while TcpStream::connect(upstream).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(LISTENS, listens).await.is_err() {
+            let message = format!("the release before was started but does not listen on {upstream}");
+            return Err(Failure::new(FailureCode::TargetUnavailable, message));
+        }
+    }
+    Ok(())
+}

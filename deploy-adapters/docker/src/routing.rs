@@ -1,0 +1,115 @@
+//! The route: switching it, reading it back, putting it back. Every write carries the deployment's epoch, and
+//! the data plane refuses a lower one.
+
+use deploy_core::effect::Effect;
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::Fence;
+use deploy_core::plan::Output;
+use deploy_core::port::{Probe, StepContext};
+
+use crate::check::Candidate;
+use crate::compile::DRAIN;
+use crate::front::{Front, FrontChange, FrontRoute, To};
+
+/// The fact under which the check of the candidate keeps the routes that the switch will replace: what undoing
+/// needs must be durable before the switch is made.
+const BEFORE: &str = "routesBefore";
+
+/// The routes a switch of this plan will touch: of the host it wants, and of the one it leaves.
+pub(crate) async fn touched(front: &dyn Front, cx: &StepContext) -> Result<Vec<FrontRoute>, Failure> {
+    front.routes(&hosts(cx)).await
+}
+
+fn hosts(cx: &StepContext) -> Vec<String> {
+    let wanted = cx.plan.outline().access.host.clone();
+    let left = cx.live_before.as_ref().map(|live| live.host.clone()).filter(|host| *host != wanted);
+    std::iter::once(wanted).chain(left).collect()
+}
+
+/// Keeps what undoing will need.
+pub(crate) fn remember(output: Output, routes: &[FrontRoute]) -> Output {
+    output.with(BEFORE, serde_json::to_string(routes).expect("every key is a string"))
+}
+
+pub(crate) fn remembered(cx: &StepContext) -> Vec<FrontRoute> {
+    let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE));
+    fact.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn fence(effect: &Effect) -> Result<Fence, Failure> {
+    effect.fence.ok_or_else(|| Failure::new(FailureCode::Internal, "a route without a fence"))
+}
+
+fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> FrontChange {
+    let target = cx.plan.outline().resource.to_string();
+    FrontChange { host: host.to_owned(), target, fence, to, drain: DRAIN }
+}
+
+/// Sends traffic to the new release, then gives up a host name that the resource no longer has.
+pub(crate) async fn switch(
+    front: &dyn Front,
+    effect: &Effect,
+    cx: &StepContext,
+    url: String,
+) -> Result<Output, Failure> {
+    let (candidate, fence) = (Candidate::of(cx)?, fence(effect)?);
+    let mut hosts = hosts(cx).into_iter();
+    if let Some(wanted) = hosts.next() {
+        let to = To::Upstream(candidate.digest.clone(), candidate.address);
+        front.switch(&change(cx, fence, &wanted, to)).await?;
+    }
+    for left in hosts {
+        front.switch(&change(cx, fence, &left, To::Nothing)).await?;
+    }
+    Ok(Output { url: Some(url), ..Output::of(candidate.digest) })
+}
+
+/// Whether traffic is on the new release: what the table says.
+pub(crate) async fn read_back(front: &dyn Front, cx: &StepContext, url: String) -> Result<Probe, Failure> {
+    let Ok(candidate) = Candidate::of(cx) else { return Ok(Probe::Absent) };
+    let outline = cx.plan.outline();
+    let routes = touched(front, cx).await?;
+    let there = routes.iter().any(|route| {
+        route.host == outline.access.host
+            && route.target == outline.resource.to_string()
+            && route.digest == candidate.digest
+            && route.upstream == Some(candidate.address)
+    });
+    let left = routes.iter().any(|route| route.host != outline.access.host);
+    if there && !left {
+        Ok(Probe::Present { output: Output { url: Some(url), ..Output::of(candidate.digest) } })
+    } else {
+        // Half of it is done again whole: both writes are idempotent.
+        Ok(Probe::Absent)
+    }
+}
+
+/// Puts every touched route back as it was, old host first, so that something always answers.
+pub(crate) async fn undo(front: &dyn Front, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
+    let fence = fence(effect)?;
+    let wanted = &cx.plan.outline().access.host;
+    let before = remembered(cx);
+    for route in &before {
+        front.switch(&change(cx, fence, &route.host, To::Restored(route.clone()))).await?;
+    }
+    if !before.iter().any(|route| route.host == *wanted) {
+        front.switch(&change(cx, fence, wanted, To::Nothing)).await?;
+    }
+    confirm_undone(front, cx, &before).await
+}
+
+/// Taking back is done when the table says so.
+async fn confirm_undone(front: &dyn Front, cx: &StepContext, before: &[FrontRoute]) -> Result<(), Failure> {
+    let now = touched(front, cx).await?;
+    let same = |a: &FrontRoute, b: &FrontRoute| {
+        a.host == b.host && a.digest == b.digest && a.upstream == b.upstream && a.target == b.target
+    };
+    let restored =
+        now.len() == before.len() && before.iter().all(|route| now.iter().any(|other| same(route, other)));
+    if restored {
+        Ok(())
+    } else {
+        let message = "the routes are not yet what they were before the switch";
+        Err(Failure::new(FailureCode::TargetUnavailable, message))
+    }
+}

@@ -1,0 +1,158 @@
+//! Starting the candidate beside the live release.
+
+use std::collections::BTreeSet;
+
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::id::{Digest, Name};
+use deploy_core::log::LogLevel;
+use deploy_core::plan::{Outline, Output};
+use deploy_core::port::{Probe, StepContext};
+
+use crate::container::{Caps, Environment, Place, body};
+use crate::containers;
+use crate::engine::{Engine, EngineError};
+use crate::lines::StepLog;
+use crate::names::{self, LABEL_DEPLOYMENT, LABEL_DIGEST, Names};
+use crate::network;
+use crate::secrets::Secrets;
+
+/// The facts that later steps read.
+pub(crate) const CONTAINER: &str = "container";
+pub(crate) const ADDRESS: &str = "address";
+
+/// Creates and starts the container of a deployment. One that an earlier attempt left is taken if it runs, and
+/// made anew if it does not.
+pub(crate) async fn start(
+    engine: &Engine,
+    owner: &Name,
+    names: &Names<'_>,
+    cx: &StepContext,
+    secrets: &Secrets,
+    log: &StepLog,
+) -> Result<Output, Failure> {
+    if let Probe::Present { output } = read_back(engine, owner, names, cx).await? {
+        return Ok(output);
+    }
+    let name = names.container();
+    if let Some(left) = containers::find_ours(engine, owner, &name).await? {
+        let id = left.id.unwrap_or_default();
+        containers::remove(engine, &id).await?;
+    }
+    let id = create(engine, owner, names, cx, secrets).await?;
+    log.system(LogLevel::Info, &format!("starting {name}"));
+    if let Err(error) = containers::start(engine, &id).await {
+        return Err(refused(error));
+    }
+    match read_back(engine, owner, names, cx).await? {
+        Probe::Present { output } => Ok(output),
+        // It has ended already: the check says how, with its last lines.
+        Probe::Absent | Probe::Unknown => found(engine, owner, &name, cx).await,
+    }
+}
+
+async fn create(
+    engine: &Engine,
+    owner: &Name,
+    names: &Names<'_>,
+    cx: &StepContext,
+    secrets: &Secrets,
+) -> Result<String, Failure> {
+    let outline = cx.plan.outline();
+    let digest = digest(cx)?;
+    let network = names::network(owner, names.resource);
+    let base = network::ensure(engine, owner, &network, names.labels()).await?;
+    let others = containers::list(engine, owner, Some(names.resource)).await?;
+    let used: BTreeSet<_> = others.iter().filter_map(|other| other.address).collect();
+    let address = network::free_address(base, &used)
+        .ok_or_else(|| Failure::new(FailureCode::StartRefused, format!("the network {network} has no free address")))?;
+    let mut labels = names.labels();
+    labels.insert(LABEL_DIGEST.to_owned(), digest.to_string());
+    let place = Place { network: &network, address };
+    let body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
+    send(engine, &names.container(), body).await
+}
+
+async fn send(engine: &Engine, name: &str, body: ContainerCreateBody) -> Result<String, Failure> {
+    let options = CreateContainerOptionsBuilder::default().name(name).build();
+    let created =
+        engine.change(|docker| async move { docker.create_container(Some(options), body).await }).await;
+    match created {
+        Ok(created) => Ok(created.id),
+        Err(EngineError::NotFound(message)) => Err(Failure::new(FailureCode::ArtifactMissing, message)),
+        Err(EngineError::Conflict(message)) => Err(Failure::new(FailureCode::NameTaken, message)),
+        Err(error) => Err(error.or(FailureCode::StartRefused)),
+    }
+}
+
+/// Why the engine did not start it, in words that name what is wrong.
+fn refused(error: EngineError) -> Failure {
+    error.or(FailureCode::StartRefused)
+}
+
+/// The plain variables, the secrets, and the port to listen on unless the profile says otherwise.
+fn environment(outline: &Outline, secrets: &Secrets) -> Environment {
+    let plain = outline.profile.env.iter();
+    let mut variables: Vec<(String, String)> =
+        plain.chain(secrets.iter()).map(|(name, value)| (name.clone(), value.clone())).collect();
+    if let Some(port) = outline.network.internal_port
+        && !variables.iter().any(|(name, _)| name == "PORT")
+    {
+        variables.push(("PORT".to_owned(), port.to_string()));
+    }
+    Environment(variables)
+}
+
+pub(crate) fn digest(cx: &StepContext) -> Result<&Digest, Failure> {
+    cx.digest().ok_or_else(|| Failure::new(FailureCode::Internal, "no image to start"))
+}
+
+/// Whether the deployment's container runs.
+pub(crate) async fn read_back(
+    engine: &Engine,
+    owner: &Name,
+    names: &Names<'_>,
+    cx: &StepContext,
+) -> Result<Probe, Failure> {
+    let name = names.container();
+    let Some(container) = containers::find_ours(engine, owner, &name).await? else { return Ok(Probe::Absent) };
+    if !containers::is_running(&container) {
+        return Ok(Probe::Absent);
+    }
+    Ok(Probe::Present { output: found(engine, owner, &name, cx).await? })
+}
+
+/// What later steps need to know of the container, after a look at whether it is the right one.
+async fn found(engine: &Engine, owner: &Name, name: &str, cx: &StepContext) -> Result<Output, Failure> {
+    let container = containers::find_ours(engine, owner, name).await?;
+    let container = container.ok_or_else(|| vanished(name))?;
+    let digest = digest(cx)?;
+    let right = containers::label(&container, LABEL_DIGEST) == Some(digest.as_str())
+        && containers::label(&container, LABEL_DEPLOYMENT) == Some(cx.deployment.to_string().as_str());
+    if !right {
+        let message = format!("the container {name} belongs to another deployment");
+        return Err(Failure::new(FailureCode::NameTaken, message));
+    }
+    let address = containers::address(&container).ok_or_else(|| vanished(name))?;
+    let id = container.id.ok_or_else(|| vanished(name))?;
+    Ok(Output::of(digest.clone()).with(CONTAINER, id).with(ADDRESS, address.to_string()))
+}
+
+fn vanished(name: &str) -> Failure {
+    Failure::new(FailureCode::ReleaseExited, format!("the container {name} was removed by somebody else"))
+}
+
+/// Removes the container of a deployment. Nobody is sent to it any more.
+pub(crate) async fn undo(engine: &Engine, owner: &Name, names: &Names<'_>) -> Result<(), Failure> {
+    match containers::find_ours(engine, owner, &names.container()).await {
+        Ok(Some(container)) => {
+            containers::remove(engine, &container.id.unwrap_or_default()).await?;
+            Ok(())
+        }
+        // What has our name but is not ours was never made by us.
+        Ok(None) => Ok(()),
+        Err(failure) if failure.code == FailureCode::NameTaken => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
