@@ -17,7 +17,6 @@ pub type Resolve = Arc<dyn Fn(&SecretRef) -> Option<String> + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
     values: BTreeMap<String, String>,
-    hidden: Redactor,
 }
 
 impl fmt::Debug for Secrets {
@@ -35,8 +34,7 @@ impl Secrets {
             let value = value.ok_or_else(|| missing(name, reference))?;
             values.insert(name.clone(), value);
         }
-        let hidden = Redactor::new(&values);
-        Ok(Self { values, hidden })
+        Ok(Self { values })
     }
 
     /// What hides them, as far as they can be resolved: for output of a step that does not need them.
@@ -49,10 +47,6 @@ impl Secrets {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         self.values.iter()
-    }
-
-    pub(crate) const fn hidden(&self) -> &Redactor {
-        &self.hidden
     }
 }
 
