@@ -138,14 +138,8 @@ reason_codes! {
         "The release's artifact is gone or damaged.", "choose another release, or deploy the source again";
     InsufficientDisk, "insufficient_disk", Plan, None,
         "There is not enough free space for another release.", "free disk space, or keep fewer releases with rollback.keep";
-    PortUnknown, "port_unknown", Plan, Some("network.internalPort"),
-        "It is not known on which port the app listens.", "set network.internal_port to the port the app listens on inside its container";
-    StartUnknown, "start_unknown", Plan, Some("runtime.start"),
-        "It is not known how the app is started.", "set runtime.start to the command that starts the app";
     BaseImageUnknown, "base_image_unknown", Plan, None,
         "No base image is known for this kind of project.", "add a Dockerfile, or set runtime.image to an image that exists";
-    ImageInvalid, "image_invalid", Plan, Some("runtime.image"),
-        "The image reference can't be used.", "name an image as registry/name@sha256:digest, or registry/name:tag";
     ImageNotPinned, "image_not_pinned", Plan, Some("runtime.image"),
         "The image is named by a tag, which may mean another image tomorrow.", "name the image by its digest";
     VariableNameInvalid, "variable_name_invalid", Plan, None,

@@ -2,7 +2,7 @@
 
 use deploy_core::id::StepId;
 use deploy_core::lifecycle::PhaseName;
-use deploy_core::plan::{Artifact, ArtifactKind, Outline, Retry, Step, StepKind, Undo};
+use deploy_core::plan::{Artifact, ArtifactKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
 use deploy_core::time::Span;
 
@@ -29,6 +29,8 @@ const SWITCH_TIMEOUT: Span = Span::from_secs(30);
 pub(crate) const DRAIN: Span = Span::from_secs(30);
 /// How long a container may take to end after it was asked to, before it is killed.
 pub(crate) const STOP_GRACE: Span = Span::from_secs(10);
+/// Draining, the grace, and some.
+const RETIRE_TIMEOUT: Span = Span::from_secs(100);
 /// An engine that restarts is back within seconds: 5 retries over about 15 seconds.
 const RETRY: Retry = Retry { attempts: 6, backoff: Span::from_millis(500) };
 
@@ -46,33 +48,29 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let host = &outline.access.host;
     vec![
         make(artifact, outline),
-        act(START, &start_title(outline), "stop and remove it", START_TIMEOUT),
+        act(START, start_title(outline), START_TIMEOUT).undone_by("stop and remove it"),
         check(
             CHECK_CANDIDATE,
-            &format!(
+            format!(
                 "ask the new container itself: GET {path} must answer {good} {times} times in a row within {deadline}"
             ),
             check_timeout,
         ),
-        Step {
-            action: StepKind::Switch { needs_check: true },
-            phase: PhaseName::Verify,
-            ..act(
-                SWITCH,
-                &format!("send {host} to the new release"),
-                "send traffic back to the release before",
-                SWITCH_TIMEOUT,
-            )
-        },
-        check(CHECK_PUBLIC, &format!("ask {host} for the new release"), check_timeout),
+        Step::switch(name(SWITCH), format!("send {host} to the new release"))
+            .undone_by("send traffic back to the release before")
+            .within(SWITCH_TIMEOUT)
+            .tried(RETRY),
+        check(CHECK_PUBLIC, format!("ask {host} for the new release"), check_timeout),
         Step {
             phase: PhaseName::Verify,
             ..act(
                 RETIRE,
-                &format!("let the release before finish what it was asked, at most {DRAIN}, then stop it; it is kept for a rollback"),
-                "start the release before again",
-                Span::from_millis(DRAIN.as_millis() + STOP_GRACE.as_millis() + 60_000),
+                format!(
+                    "let the release before finish what it was asked, at most {DRAIN}, then stop it; it is kept for a rollback"
+                ),
+                RETIRE_TIMEOUT,
             )
+            .undone_by("start the release before again")
         },
     ]
 }
@@ -84,24 +82,25 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
         let title = format!(
             "check that the image of {release} is here; its configuration comes back, data and the values of secrets stay as they are now"
         );
-        return Step { undo: Undo::NotNeeded, ..act(ARTIFACT, &title, "", START_TIMEOUT) };
+        return act(ARTIFACT, title, START_TIMEOUT).undone_by("give up our name for the image");
     }
     let timeout = outline.policy.build_timeout;
     match artifact.kind {
         ArtifactKind::DockerfileImage => {
             let file = artifact.dockerfile.as_deref().unwrap_or("Dockerfile");
-            let stage =
-                outline.profile.runtime.stage.as_ref().map_or(String::new(), |stage| format!(", stage {stage}"));
-            act(BUILD, &format!("build the image from {file}{stage}"), "remove the image", timeout)
+            let stage = artifact.stage.as_ref().map_or(String::new(), |stage| format!(", stage {stage}"));
+            act(BUILD, format!("build the image from {file}{stage}"), timeout).undone_by("remove the image")
         }
         ArtifactKind::PrebuiltImage => {
             let image = artifact.image.as_deref().unwrap_or("the image");
-            act(IMAGE, &format!("fetch {image} unless it is here"), "give up our name for the image", FETCH_TIMEOUT)
+            act(IMAGE, format!("fetch {image} unless it is here"), FETCH_TIMEOUT)
+                .undone_by("give up our name for the image")
         }
         ArtifactKind::GeneratedImage | ArtifactKind::StaticSite | ArtifactKind::ComposeProject => {
             let from = Recipe::of(outline)
                 .map_or(String::new(), |recipe| format!(" on {}", recipe.runtime_image));
-            act(BUILD, &format!("build the image from a generated Dockerfile{from}"), "remove the image", timeout)
+            act(BUILD, format!("build the image from a generated Dockerfile{from}"), timeout)
+                .undone_by("remove the image")
         }
     }
 }
@@ -121,24 +120,14 @@ fn start_title(outline: &Outline) -> String {
     )
 }
 
-fn act(id: &str, title: &str, undo: &str, timeout: Span) -> Step {
-    Step {
-        id: id.parse::<StepId>().expect("the step names above are names"),
-        phase: PhaseName::Execute,
-        title: title.to_owned(),
-        action: StepKind::Act,
-        undo: Undo::Automatic { title: undo.to_owned() },
-        timeout,
-        retry: RETRY,
-        repeatable: true,
-    }
+fn act(id: &str, title: impl Into<String>, timeout: Span) -> Step {
+    Step::act(name(id), title).within(timeout).tried(RETRY)
 }
 
-fn check(id: &str, title: &str, timeout: Span) -> Step {
-    Step {
-        phase: PhaseName::Verify,
-        action: StepKind::Check,
-        undo: Undo::NotNeeded,
-        ..act(id, title, "", timeout)
-    }
+fn check(id: &str, title: impl Into<String>, timeout: Span) -> Step {
+    Step::check(name(id), title).within(timeout).tried(RETRY)
+}
+
+fn name(id: &str) -> StepId {
+    id.parse().expect("the step names above are names")
 }

@@ -32,6 +32,8 @@ pub struct DockerConfig {
     /// The engine: `unix:///run/docker.sock`, `tcp://127.0.0.1:2375`. It must be on this machine: containers are
     /// reached at their own addresses.
     pub host: String,
+    /// The edge's control socket.
+    pub edge_socket: PathBuf,
     /// The edge's public address as far as it is known beforehand, for the URL in a preview.
     pub edge_address: Option<SocketAddr>,
 }
@@ -41,7 +43,7 @@ pub struct DockerExecutor {
     engine: Engine,
     owner: Name,
     paths: Paths,
-    front: Arc<dyn Front>,
+    front: Front,
     edge_address: Option<SocketAddr>,
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
@@ -52,7 +54,6 @@ impl DockerExecutor {
     /// A docker target. `resolve` finds the value of a secret, as late as it can be.
     pub fn new(
         config: DockerConfig,
-        front: Arc<dyn Front>,
         sources: Arc<dyn Sources>,
         clock: Arc<dyn Clock>,
         resolve: Resolve,
@@ -61,7 +62,7 @@ impl DockerExecutor {
             engine: Engine::new(config.host),
             owner: config.owner,
             paths: Paths::new(config.work),
-            front,
+            front: Front::new(&config.edge_socket),
             edge_address: config.edge_address,
             sources,
             clock,
@@ -99,7 +100,7 @@ impl DockerExecutor {
     }
 
     async fn url(&self, cx: &StepContext) -> Result<String, Failure> {
-        Ok(url(&cx.plan.outline().access, self.front.status().await?.address))
+        Ok(url(&cx.plan.outline().access, self.front.address().await?))
     }
 
     async fn carry_out(
@@ -109,7 +110,7 @@ impl DockerExecutor {
         cx: &StepContext,
         log: &StepLog,
     ) -> Result<Output, Failure> {
-        let (engine, owner, front, names) = (&self.engine, &self.owner, self.front.as_ref(), self.names(cx));
+        let (engine, owner, front, names) = (&self.engine, &self.owner, &self.front, self.names(cx));
         let secrets = || Secrets::of(&cx.plan.outline().profile, &self.resolve);
         match step.id.as_str() {
             BUILD => {
@@ -125,7 +126,7 @@ impl DockerExecutor {
             }
             SWITCH => routing::switch(front, effect, cx, self.url(cx).await?).await,
             CHECK_PUBLIC => {
-                let address = reachable(front.status().await?.address);
+                let address = reachable(front.address().await?);
                 let passed = check::public(engine, &self.clock, address, cx, log).await?;
                 Ok(Output { url: Some(url(&cx.plan.outline().access, address)), ..passed })
             }
@@ -171,7 +172,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
-        survey::survey(&self.engine, &self.owner, self.front.as_ref(), &self.resolve, request).await
+        survey::survey(&self.engine, &self.owner, &self.front, &self.resolve, request).await
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
@@ -185,21 +186,21 @@ impl Executor for DockerExecutor {
             BUILD | IMAGE | ARTIFACT => image::read_back(&self.engine, &self.names(cx)).await,
             START => start::read_back(&self.engine, &self.owner, &self.names(cx), cx).await,
             CHECK_CANDIDATE | CHECK_PUBLIC | RETIRE => Ok(Probe::Absent),
-            SWITCH => routing::read_back(self.front.as_ref(), cx, self.url(cx).await?).await,
+            SWITCH => routing::read_back(&self.front, cx, self.url(cx).await?).await,
             _ => Err(unknown_step(step)),
         }
     }
 
     async fn undo(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<(), Failure> {
         match step.id.as_str() {
-            BUILD | IMAGE => {
+            BUILD | IMAGE | ARTIFACT => {
                 image::untag(&self.engine, &self.names(cx).image()).await?;
                 self.finish(cx.deployment).await
             }
             START => start::undo(&self.engine, &self.owner, &self.names(cx)).await,
-            SWITCH => routing::undo(self.front.as_ref(), effect, cx).await,
+            SWITCH => routing::undo(&self.front, effect, cx).await,
             RETIRE => retire::undo(&self.engine, &self.owner, cx).await,
-            ARTIFACT | CHECK_CANDIDATE | CHECK_PUBLIC => Ok(()),
+            CHECK_CANDIDATE | CHECK_PUBLIC => Ok(()),
             _ => Err(unknown_step(step)),
         }
     }
@@ -216,6 +217,6 @@ impl Executor for DockerExecutor {
         for deployment in workspaces.into_iter().filter(|deployment| !keep.deployments.contains(deployment)) {
             self.finish(deployment).await?;
         }
-        reclaim::reclaim(&self.engine, &self.owner, self.front.as_ref(), keep).await
+        reclaim::reclaim(&self.engine, &self.owner, &self.front, keep).await
     }
 }

@@ -43,5 +43,4 @@ mod start;
 mod survey;
 
 pub use executor::{DockerConfig, DockerExecutor};
-pub use front::{Front, FrontChange, FrontRoute, FrontStatus, To};
 pub use secrets::Resolve;

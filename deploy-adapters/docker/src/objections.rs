@@ -40,7 +40,8 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>
             return;
         }
     }
-    if outline.network.internal_port.is_none() {
+    let said = |code| outline.detection.blocked.iter().any(|reason| reason.code == code);
+    if outline.network.internal_port.is_none() && !said(ReasonCode::PortUnknown) {
         let message = "it is not known on which port the app listens inside its container";
         reasons.push(
             Reason::new(ReasonCode::PortUnknown, message).set("say which", "network.internal_port = 3000"),
@@ -63,7 +64,8 @@ fn generated(outline: &Outline) -> Vec<Reason> {
         let message = format!("no base image is known for {what}");
         reasons.push(Reason::new(ReasonCode::BaseImageUnknown, message));
     }
-    if !outline.commands.iter().any(|command| command.kind == CommandKind::Start) {
+    let said = outline.detection.blocked.iter().any(|reason| reason.code == ReasonCode::StartUnknown);
+    if !said && !outline.commands.iter().any(|command| command.kind == CommandKind::Start) {
         let message = "no command that starts the app is set or was found";
         reasons.push(
             Reason::new(ReasonCode::StartUnknown, message)

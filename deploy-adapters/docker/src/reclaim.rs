@@ -8,11 +8,12 @@ use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBui
 use deploy_core::failure::Failure;
 use deploy_core::id::Name;
 use deploy_core::port::Keep;
+use deploy_edge::Route;
 
 use crate::compile::STOP_GRACE;
 use crate::containers::{self, Ours};
 use crate::engine::{Engine, EngineError};
-use crate::front::{Front, FrontRoute};
+use crate::front::{Front, upstream};
 use crate::image;
 use crate::names::{LABEL_DEPLOYMENT, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, repositories, suffix};
 
@@ -31,10 +32,10 @@ enum Fate {
 pub(crate) async fn reclaim(
     engine: &Engine,
     owner: &Name,
-    front: &dyn Front,
+    front: &Front,
     keep: &Keep,
 ) -> Result<(), Failure> {
-    let routes = front.status().await?.routes;
+    let routes = front.all_routes().await?;
     let containers = containers::list(engine, owner, None).await?;
     let mut left = Vec::new();
     for (container, fate) in fates(containers, keep, &routes) {
@@ -56,7 +57,7 @@ pub(crate) async fn reclaim(
 }
 
 /// What is to be done with each container. Pure.
-fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[FrontRoute]) -> Vec<(Ours, Fate)> {
+fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[Route]) -> Vec<(Ours, Fate)> {
     let key = |c: &Ours| (c.resource.clone(), c.environment.clone());
     let unfinished = |c: &Ours| c.deployment.is_some_and(|id| keep.deployments.contains(&id));
     // While a deployment runs, the release before it may be draining, or be needed again.
@@ -68,7 +69,7 @@ fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[FrontRoute]) -> Vec<(Ours
     }
     let fate = |c: &Ours| {
         let at = c.address.map(IpAddr::from);
-        let routed = at.is_some() && routes.iter().any(|route| route.upstream.map(|u| u.ip()) == at);
+        let routed = at.is_some() && routes.iter().any(|route| upstream(route).map(|u| u.ip()) == at);
         let kept = c.digest.as_ref().is_some_and(|digest| keep.digests.contains(digest));
         let newest = newest.get(&(key(c), c.digest.clone())).is_some_and(|(_, id)| *id == c.id);
         if routed || busy.contains(&key(c)) {
@@ -88,7 +89,7 @@ async fn images(
     owner: &Name,
     keep: &Keep,
     containers: &[Ours],
-    routes: &[FrontRoute],
+    routes: &[Route],
 ) -> Result<(), Failure> {
     let ours = repositories(owner);
     let options = ListImagesOptionsBuilder::default().build();
@@ -96,7 +97,7 @@ async fn images(
     let unfinished: BTreeSet<String> = keep.deployments.iter().map(|id| suffix(*id)).collect();
     for image in images {
         let needed = keep.digests.iter().any(|digest| digest.as_str() == image.id)
-            || routes.iter().any(|route| route.digest.as_str() == image.id)
+            || routes.iter().any(|route| route.digest.to_string() == image.id)
             || containers.iter().any(|c| c.digest.as_ref().is_some_and(|digest| digest.as_str() == image.id));
         for tag in image.repo_tags.iter().filter(|tag| tag.starts_with(&ours) && !needed) {
             let of = tag.rsplit_once('-').map_or("", |(_, suffix)| suffix);
@@ -135,6 +136,7 @@ async fn networks(engine: &Engine, owner: &Name, keep: &Keep, containers: &[Ours
 #[cfg(test)]
 mod tests {
     use deploy_core::id::{DeploymentId, Digest};
+    use deploy_edge::Upstream;
     use proptest::prelude::*;
 
     use super::*;
@@ -171,7 +173,7 @@ mod tests {
             kept in proptest::collection::vec(0u8..5, 0..4),
             unfinished in proptest::collection::vec(0u8..6, 0..2),
             routed in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
-        ) -> (Vec<Ours>, Keep, Vec<FrontRoute>) {
+        ) -> (Vec<Ours>, Keep, Vec<Route>) {
             let mut containers: Vec<Ours> = containers.into_values().collect();
             containers.dedup_by(|a, b| a.id == b.id);
             let keep = Keep {
@@ -180,12 +182,15 @@ mod tests {
             };
             let routes = routed.iter().filter(|_| !containers.is_empty()).map(|index| {
                 let container = index.get(&containers);
-                FrontRoute {
+                Route {
                     host: "web.localhost".to_owned(),
                     target: "web@production".to_owned(),
-                    digest: container.digest.clone().expect("a digest"),
-                    upstream: container.address.map(|ip| (ip, 80).into()),
-                    record: String::new(),
+                    digest: container.digest.as_ref().expect("a digest").as_str().parse().expect("a digest"),
+                    epoch: 1,
+                    fallback: None,
+                    port: None,
+                    upstream: container.address.map(|ip| Upstream::at((ip, 80).into())),
+                    paused: None,
                 }
             }).collect();
             (containers, keep, routes)
@@ -196,7 +201,7 @@ mod tests {
         #[test]
         fn inv_34_what_serves_or_may_serve_again_stays((containers, keep, routes) in world()) {
             for (container, fate) in fates(containers, &keep, &routes) {
-                let routed = routes.iter().any(|r| r.upstream.map(|u| u.ip()) == container.address.map(Into::into));
+                let routed = routes.iter().any(|r| upstream(r).map(|u| u.ip()) == container.address.map(Into::into));
                 let unfinished = container.deployment.is_some_and(|id| keep.deployments.contains(&id));
                 if routed || unfinished {
                     prop_assert_eq!(fate, Fate::Stays);
@@ -223,7 +228,7 @@ mod tests {
                 .filter(|c| c.deployment.is_some_and(|id| keep.deployments.contains(&id)))
                 .map(|c| c.resource.clone()).collect();
             for (container, fate) in fates(containers, &keep, &routes) {
-                let routed = routes.iter().any(|r| r.upstream.map(|u| u.ip()) == container.address.map(Into::into));
+                let routed = routes.iter().any(|r| upstream(r).map(|u| u.ip()) == container.address.map(Into::into));
                 let kept = keep.digests.contains(container.digest.as_ref().expect("a digest"));
                 if !routed && !kept && !busy.contains(&container.resource) {
                     prop_assert_eq!(fate, Fate::Goes);

@@ -8,12 +8,13 @@ use deploy_core::id::Name;
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::StepContext;
+use deploy_edge::Route;
 use tokio::net::TcpStream;
 
 use crate::compile::{DRAIN, STOP_GRACE};
 use crate::containers::{self, Ours};
 use crate::engine::Engine;
-use crate::front::Front;
+use crate::front::{Front, upstream};
 use crate::lines::StepLog;
 use crate::routing::remembered;
 
@@ -31,7 +32,7 @@ const LISTENS: Duration = Duration::from_secs(60);
 pub(crate) async fn retire(
     engine: &Engine,
     owner: &Name,
-    front: &dyn Front,
+    front: &Front,
     cx: &StepContext,
     log: &StepLog,
 ) -> Output {
@@ -63,14 +64,14 @@ pub(crate) async fn retire(
 async fn stop_others(
     engine: &Engine,
     owner: &Name,
-    front: &dyn Front,
+    front: &Front,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<usize, Failure> {
-    let routes = front.status().await?.routes;
+    let routes = front.all_routes().await?;
     let routed = |other: &Ours| {
         let at = other.address.map(IpAddr::from);
-        routes.iter().any(|route| at.is_some() && route.upstream.map(|upstream| upstream.ip()) == at)
+        at.is_some() && routes.iter().any(|route| upstream(route).map(|upstream| upstream.ip()) == at)
     };
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
     let others: Vec<Ours> = all
@@ -78,10 +79,10 @@ async fn stop_others(
         .filter(|other| other.running && other.deployment != Some(cx.deployment) && !routed(other))
         .collect();
     for other in &others {
-        if let Some(upstream) = upstream_of(cx, other) {
-            if !front.drained(upstream, DRAIN).await? {
-                log.system(LogLevel::Warn, &format!("requests to the release before were cut after {DRAIN}"));
-            }
+        if let Some((route, upstream)) = route_of(cx, other)
+            && !front.drained(&route.digest, upstream, DRAIN).await?
+        {
+            log.system(LogLevel::Warn, &format!("requests to the release before were cut after {DRAIN}"));
         }
         containers::keep_running(engine, &other.id, false).await?;
         containers::stop(engine, &other.id, STOP_GRACE).await?;
@@ -90,17 +91,18 @@ async fn stop_others(
     Ok(others.len())
 }
 
-/// Where requests went to a container before the switch.
-fn upstream_of(cx: &StepContext, container: &Ours) -> Option<SocketAddr> {
+/// The route that led to a container before the switch, and where exactly.
+fn route_of(cx: &StepContext, container: &Ours) -> Option<(Route, SocketAddr)> {
     let at = IpAddr::from(container.address?);
-    remembered(cx).into_iter().filter_map(|route| route.upstream).find(|upstream| upstream.ip() == at)
+    let routes = remembered(cx).into_iter();
+    routes.filter_map(|route| upstream(&route).map(|to| (route, to))).find(|(_, to)| to.ip() == at)
 }
 
 /// Starts what served before the switch, and waits until it listens: traffic is sent back next.
 pub(crate) async fn undo(engine: &Engine, owner: &Name, cx: &StepContext) -> Result<(), Failure> {
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
     for container in all.iter().filter(|container| container.deployment != Some(cx.deployment)) {
-        let Some(upstream) = upstream_of(cx, container) else { continue };
+        let Some((_, upstream)) = route_of(cx, container) else { continue };
         containers::keep_running(engine, &container.id, true).await?;
         containers::start(engine, &container.id).await?;
         let listens = async {

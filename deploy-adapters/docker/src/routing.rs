@@ -6,17 +6,18 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::Fence;
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
+use deploy_edge::Route;
 
 use crate::check::Candidate;
 use crate::compile::DRAIN;
-use crate::front::{Front, FrontChange, FrontRoute, To};
+use crate::front::{Change, Front, To, edge_digest, upstream};
 
 /// The fact under which the check of the candidate keeps the routes that the switch will replace: what undoing
 /// needs must be durable before the switch is made.
 const BEFORE: &str = "routesBefore";
 
 /// The routes a switch of this plan will touch: of the host it wants, and of the one it leaves.
-pub(crate) async fn touched(front: &dyn Front, cx: &StepContext) -> Result<Vec<FrontRoute>, Failure> {
+pub(crate) async fn touched(front: &Front, cx: &StepContext) -> Result<Vec<Route>, Failure> {
     front.routes(&hosts(cx)).await
 }
 
@@ -27,11 +28,11 @@ fn hosts(cx: &StepContext) -> Vec<String> {
 }
 
 /// Keeps what undoing will need.
-pub(crate) fn remember(output: Output, routes: &[FrontRoute]) -> Output {
+pub(crate) fn remember(output: Output, routes: &[Route]) -> Output {
     output.with(BEFORE, serde_json::to_string(routes).expect("every key is a string"))
 }
 
-pub(crate) fn remembered(cx: &StepContext) -> Vec<FrontRoute> {
+pub(crate) fn remembered(cx: &StepContext) -> Vec<Route> {
     let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE));
     fact.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
@@ -40,14 +41,14 @@ fn fence(effect: &Effect) -> Result<Fence, Failure> {
     effect.fence.ok_or_else(|| Failure::new(FailureCode::Internal, "a route without a fence"))
 }
 
-fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> FrontChange {
+fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> Change {
     let target = cx.plan.outline().resource.to_string();
-    FrontChange { host: host.to_owned(), target, fence, to, drain: DRAIN }
+    Change { host: host.to_owned(), target, fence, to, drain: DRAIN }
 }
 
 /// Sends traffic to the new release, then gives up a host name that the resource no longer has.
 pub(crate) async fn switch(
-    front: &dyn Front,
+    front: &Front,
     effect: &Effect,
     cx: &StepContext,
     url: String,
@@ -65,15 +66,15 @@ pub(crate) async fn switch(
 }
 
 /// Whether traffic is on the new release: what the table says.
-pub(crate) async fn read_back(front: &dyn Front, cx: &StepContext, url: String) -> Result<Probe, Failure> {
+pub(crate) async fn read_back(front: &Front, cx: &StepContext, url: String) -> Result<Probe, Failure> {
     let Ok(candidate) = Candidate::of(cx) else { return Ok(Probe::Absent) };
     let outline = cx.plan.outline();
-    let routes = touched(front, cx).await?;
+    let (routes, digest) = (touched(front, cx).await?, edge_digest(&candidate.digest)?);
     let there = routes.iter().any(|route| {
         route.host == outline.access.host
             && route.target == outline.resource.to_string()
-            && route.digest == candidate.digest
-            && route.upstream == Some(candidate.address)
+            && route.digest == digest
+            && upstream(route) == Some(candidate.address)
     });
     let left = routes.iter().any(|route| route.host != outline.access.host);
     if there && !left {
@@ -85,12 +86,12 @@ pub(crate) async fn read_back(front: &dyn Front, cx: &StepContext, url: String) 
 }
 
 /// Puts every touched route back as it was, old host first, so that something always answers.
-pub(crate) async fn undo(front: &dyn Front, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
+pub(crate) async fn undo(front: &Front, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
     let fence = fence(effect)?;
     let wanted = &cx.plan.outline().access.host;
     let before = remembered(cx);
     for route in &before {
-        front.switch(&change(cx, fence, &route.host, To::Restored(route.clone()))).await?;
+        front.switch(&change(cx, fence, &route.host, To::Restored(Box::new(route.clone())))).await?;
     }
     if !before.iter().any(|route| route.host == *wanted) {
         front.switch(&change(cx, fence, wanted, To::Nothing)).await?;
@@ -99,10 +100,14 @@ pub(crate) async fn undo(front: &dyn Front, effect: &Effect, cx: &StepContext) -
 }
 
 /// Taking back is done when the table says so.
-async fn confirm_undone(front: &dyn Front, cx: &StepContext, before: &[FrontRoute]) -> Result<(), Failure> {
+async fn confirm_undone(front: &Front, cx: &StepContext, before: &[Route]) -> Result<(), Failure> {
     let now = touched(front, cx).await?;
-    let same = |a: &FrontRoute, b: &FrontRoute| {
-        a.host == b.host && a.digest == b.digest && a.upstream == b.upstream && a.target == b.target
+    let same = |a: &Route, b: &Route| {
+        a.host == b.host
+            && a.digest == b.digest
+            && a.upstream == b.upstream
+            && a.port == b.port
+            && a.fallback == b.fallback
     };
     let restored =
         now.len() == before.len() && before.iter().all(|route| now.iter().any(|other| same(route, other)));

@@ -20,7 +20,7 @@ const FREE_BYTES: u64 = 512 * 1024 * 1024;
 pub(crate) async fn survey(
     engine: &Engine,
     owner: &Name,
-    front: &dyn Front,
+    front: &Front,
     resolve: &Resolve,
     request: &SurveyRequest<'_>,
 ) -> Result<Vec<Reason>, Failure> {
@@ -36,7 +36,7 @@ pub(crate) async fn survey(
     Ok(reasons)
 }
 
-async fn taken(front: &dyn Front, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
+async fn taken(front: &Front, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
     let owner = request.resource.to_string();
     let routes = front.routes(&[request.host.to_owned()]).await?;
     let others = routes.into_iter().filter(|route| route.target != owner);

@@ -28,7 +28,12 @@ impl FailureCode {
             | Self::StepTimedOut
             | Self::RunTimedOut
             | Self::OutcomeUnknown => RUNNING,
+            Self::ImageUnavailable | Self::StartRefused | Self::SecretMissing | Self::NameTaken => {
+                &[PhaseName::Execute]
+            }
             Self::Unhealthy
+            | Self::ReleaseExited
+            | Self::OutOfMemory
             | Self::WrongRelease
             | Self::SwitchRefused
             | Self::HostTaken
@@ -47,6 +52,10 @@ impl FailureCode {
             Self::StepTimedOut => Some("limits.buildTimeout"),
             Self::RunTimedOut => Some("limits.runTimeout"),
             Self::Unhealthy => Some("health"),
+            Self::ReleaseExited => Some("runtime.start"),
+            Self::OutOfMemory => Some("limits.memory"),
+            Self::ImageUnavailable => Some("runtime.image"),
+            Self::SecretMissing => Some("secrets"),
             Self::HostTaken => Some("access.host"),
             Self::PortUnavailable => Some("access.port"),
             Self::PlanBlocked
@@ -58,6 +67,8 @@ impl FailureCode {
             | Self::TooLarge
             | Self::DiskFull
             | Self::ArtifactMissing
+            | Self::StartRefused
+            | Self::NameTaken
             | Self::WrongRelease
             | Self::SwitchRefused
             | Self::StaleFence

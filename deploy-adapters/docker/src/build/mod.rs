@@ -99,7 +99,7 @@ fn order(base: &Path, outline: &Outline, names: &Names<'_>) -> Result<Order, Fai
     Ok(Order {
         context,
         dockerfile,
-        stage: profile.runtime.stage.clone().filter(|_| !generated),
+        stage: outline.artifact.as_ref().and_then(|artifact| artifact.stage.clone()).filter(|_| !generated),
         tag: names.image(),
         labels: names.labels(),
         arguments: arguments.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
