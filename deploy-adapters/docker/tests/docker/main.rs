@@ -1,0 +1,10 @@
+//! The docker target on a real engine behind a real edge. Where no engine answers, every test says so and
+//! passes; with `docker` in DEPLOY_TEST_REQUIRE it fails instead. One binary, one module per concern.
+
+mod building;
+mod deploying;
+mod engine_gone;
+mod failing;
+mod harness;
+mod keeping;
+mod secrets;

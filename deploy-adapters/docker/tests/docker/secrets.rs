@@ -1,0 +1,77 @@
+//! Secrets reach the release and nothing else.
+
+use deploy_core::failure::FailureCode;
+use deploy_core::port::{Executor as _, SurveyRequest};
+use deploy_core::reason::ReasonCode;
+use deploy_core::spec::{Actor, Profile, SecretRef, Spec};
+
+use crate::harness::world;
+
+const CANARY: &str = "CANARY-c0ffee-4711";
+
+fn with_secret(mut profile: Profile) -> Profile {
+    profile.secrets.insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false });
+    profile
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_inv_36_a_secret_is_in_the_containers_environment_and_nowhere_else() {
+    let Some(world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
+    let profile = with_secret(world.dockerfile(
+        r#"CMD ["sh","-c","echo token is $API_TOKEN; printf %s $API_TOKEN | base64; mkdir /tmp/w && echo ${#API_TOKEN} > /tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w"]"#,
+    ));
+    let mut run = world.run(profile);
+    let plan = serde_json::to_string(&*run.plan).expect("a plan");
+    world.deploy(&mut run).await.expect("a release");
+    assert_eq!(world.get().await.1.trim(), CANARY.len().to_string(), "the release has it");
+    let said = world.said.text();
+    assert!(said.contains("token is [secret API_TOKEN]"), "{said}");
+    let outputs = serde_json::to_string(&run.outputs).expect("outputs");
+    let image = world.docker.inspect_image(run.digest().as_str()).await.expect("the image");
+    let history = world.docker.image_history(run.digest().as_str()).await.expect("its history");
+    let container = world.inspect(&run.fact("container")).await.expect("the container");
+    let labels = container.config.expect("its settings").labels;
+    let words = format!("{:?} {:?} {labels:?}", container.path, container.args);
+    for (what, text) in [
+        ("plan", plan),
+        ("log", said),
+        ("outputs", outputs),
+        ("image", format!("{image:?}")),
+        ("history", format!("{history:?}")),
+        ("argv and labels", words),
+    ] {
+        assert!(!text.contains(CANARY), "the secret is in the {what}");
+        assert!(!text.contains("Q0FOQVJZ"), "the secret is in the {what}, in base64");
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_failure_does_not_tell_a_secret_that_the_release_printed() {
+    let Some(world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
+    let profile = with_secret(world.dockerfile(r#"CMD ["sh","-c","echo bad token $API_TOKEN; exit 1"]"#));
+    let mut run = world.run(profile);
+    let (_, failure) = world.deploy(&mut run).await.expect_err("it ends");
+    assert_eq!(failure.tail, ["bad token [secret API_TOKEN]"]);
+    assert!(!format!("{failure:?}{}", world.said.text()).contains(CANARY));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_without_a_value_is_said_before_anything_is_done() {
+    let Some(world) = world().await else { return };
+    let profile = with_secret(world.app("one"));
+    let resource = "web".parse().expect("a resource");
+    let mut spec = Spec::directory(resource, "docker".parse().expect("a name"), "/", Actor("test".into()));
+    spec.profile = profile.clone();
+    let request = SurveyRequest { resource: &spec.resource, spec: &spec, host: "web.localhost", digest: None };
+    let reasons = world.executor.survey(&request).await.expect("an answer");
+    assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), [ReasonCode::SecretMissing]);
+    let mut run = world.run(profile);
+    let (_, failure) = world.deploy(&mut run).await.expect_err("there is no value");
+    assert_eq!(failure.code, FailureCode::SecretMissing, "{failure:?}");
+    assert!(failure.message.contains("TOKEN_OF_TEST"), "{failure:?}");
+    world.close().await;
+}
