@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use deploy_core::engine::SystemIds;
+use deploy_core::id::Name;
+use deploy_core::port::Ids as _;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failed;
@@ -49,6 +52,27 @@ impl State {
 
     pub(crate) fn edge(&self) -> PathBuf {
         self.root.join("edge")
+    }
+
+    /// What marks everything that this state directory makes on a shared machine. Made once, kept for good.
+    pub(crate) fn installation(&self) -> Result<Name, Failed> {
+        let file = self.root.join("installation");
+        let failed = |error: std::io::Error| Failed::internal("name this installation", error);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse().map_err(|error| Failed::internal("read the installation's name", error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let id = SystemIds.deployment().to_string();
+                let name: Name = id[id.len() - 12..].parse().expect("hexadecimal digits are a name");
+                let staged = file.with_extension("tmp");
+                let written = File::create(&staged).and_then(|mut staging| {
+                    staging.write_all(name.as_str().as_bytes())?;
+                    staging.sync_all()
+                });
+                written.and_then(|()| std::fs::rename(&staged, &file)).map_err(failed)?;
+                Ok(name)
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     pub(crate) fn control_socket(&self) -> PathBuf {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use deploy_core::engine::{Previewer, SystemClock};
 use deploy_core::port::{Clock, Executor, Sources};
+use deploy_core::id::Name;
+use deploy_core::spec::SecretRef;
 use deploy_detect::Catalogue;
+use deploy_docker::{DockerConfig, DockerExecutor};
 use deploy_source::Directories;
 use deploy_static::{StaticConfig, StaticExecutor};
 use serde::Deserialize;
 
+use crate::exit::Failed;
 use crate::state::State;
 
 /// Where the data plane listens unless it is told otherwise.
@@ -28,6 +32,41 @@ pub(crate) fn static_executor(state: &State) -> StaticExecutor {
     StaticExecutor::new(config, sources, Arc::new(SystemClock))
 }
 
+/// The docker target of a state directory. `installation` marks what it makes on the engine.
+pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecutor {
+    let config = DockerConfig {
+        work: state.work().join("docker"),
+        owner: installation,
+        host: docker_host(),
+        edge_socket: deploy_edge::control_socket(&state.edge()),
+        edge_address: Some(edge_address(state)),
+    };
+    let sources: Arc<dyn Sources> = Arc::new(Directories::default());
+    let resolve = Arc::new(|secret: &SecretRef| std::env::var(&secret.env).ok());
+    DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve)
+}
+
+/// Where the engine is: what the docker command asks first.
+fn docker_host() -> String {
+    let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+    host.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// An error that helps where there is no engine to deploy to.
+pub(crate) async fn require_docker(state: &State) -> Result<(), Failed> {
+    let reached = docker_executor(state, nobody()).reach().await;
+    reached.map_err(|failure| {
+        Failed::usage("engine_unavailable", failure.message)
+            .hint("install Docker and start it (on Debian: apt-get install docker.io)")
+            .hint("let this user reach its socket, or say where it is with DOCKER_HOST")
+    })
+}
+
+/// The installation of whoever makes nothing.
+fn nobody() -> Name {
+    "preview".parse().expect("a valid name")
+}
+
 /// The address the edge recorded, else the one it will try first.
 fn edge_address(state: &State) -> SocketAddr {
     #[derive(Deserialize)]
@@ -41,7 +80,7 @@ fn edge_address(state: &State) -> SocketAddr {
 
 /// Previews without a control plane.
 pub(crate) fn previewer(state: &State) -> Previewer {
-    let executors: Vec<Arc<dyn Executor>> = vec![Arc::new(static_executor(state))];
+    let executors: Vec<Arc<dyn Executor>> = vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Previewer::from_parts(Arc::new(Directories::default()), Arc::new(Catalogue::default()), executors, clock)
 }

@@ -41,7 +41,7 @@ impl Candidate {
 
     /// Whether the container is the one that was started, from the image that was made, and still runs: what an
     /// answer at its address proves then, it proves of this release.
-    async fn identify(&self, engine: &Engine) -> Result<ContainerInspectResponse, Failure> {
+    pub(crate) async fn identify(&self, engine: &Engine) -> Result<ContainerInspectResponse, Failure> {
         let found = containers::find(engine, &self.id).await?;
         let Some(container) = found else {
             let message = "the new release's container was removed by somebody else";

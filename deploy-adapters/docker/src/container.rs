@@ -102,7 +102,8 @@ fn host_config(caps: &Caps, network: &str) -> HostConfig {
         pids_limit: Some(i64::from(caps.pids)),
         network_mode: Some(text(network)),
         restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
+            // A candidate that ends has failed. Only what gets the traffic is started again when it ends.
+            name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
         log_config: Some(HostConfigLogConfig {

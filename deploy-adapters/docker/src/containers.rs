@@ -121,9 +121,11 @@ pub(crate) async fn start(engine: &Engine, id: &str) -> Result<(), EngineError> 
     engine.change(|docker| async move { docker.start_container(id, None::<StartContainerOptions>).await }).await
 }
 
-/// Says whether the engine starts it again when it ends, or when the engine itself starts.
+/// Says whether the engine starts it again when it ends, and when the engine itself starts. `unless-stopped` would
+/// not do: an engine that was killed stops what it finds running when it is back (20.10), and takes that for
+/// somebody's wish.
 pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Result<(), EngineError> {
-    let name = if keep { RestartPolicyNameEnum::UNLESS_STOPPED } else { RestartPolicyNameEnum::NO };
+    let name = if keep { RestartPolicyNameEnum::ALWAYS } else { RestartPolicyNameEnum::NO };
     let body = ContainerUpdateBody {
         restart_policy: Some(RestartPolicy { name: Some(name), maximum_retry_count: None }),
         ..ContainerUpdateBody::default()

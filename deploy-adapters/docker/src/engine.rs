@@ -13,6 +13,10 @@ const READ: Duration = Duration::from_secs(10);
 /// How long it may take to carry out an order.
 const CHANGE: Duration = Duration::from_secs(60);
 
+/// How often it is asked whether it is still there, and how often in a row it may say nothing.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const SILENCES: u32 = 3;
+
 /// Why a call did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EngineError {
@@ -126,6 +130,34 @@ impl Engine {
         F: Future<Output = Result<T, Error>>,
     {
         self.call(Sort::Change, CHANGE, call).await
+    }
+
+    /// Where it is.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Resolves when the engine has not answered for a while: what streams from it may hang for ever.
+    pub(crate) async fn gone(&self) -> EngineError {
+        let mut silent = 0;
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match self.read(|docker| async move { docker.ping().await }).await {
+                Ok(_) => silent = 0,
+                Err(error) => {
+                    silent += 1;
+                    if silent == SILENCES {
+                        let (host, why) = (self.host.clone(), error.to_string());
+                        return EngineError::Lost { host, why };
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the engine itself said, under a status.
+    pub(crate) fn said(&self, status: u16, message: String) -> EngineError {
+        refused(status, message)
     }
 
     async fn call<T, F>(

@@ -124,7 +124,7 @@ impl DockerExecutor {
                 let passed = check::candidate(engine, &self.clock, cx, log).await?;
                 Ok(routing::remember(passed, &before))
             }
-            SWITCH => routing::switch(front, effect, cx, self.url(cx).await?).await,
+            SWITCH => routing::switch(front, engine, effect, cx, self.url(cx).await?).await,
             CHECK_PUBLIC => {
                 let address = reachable(front.address().await?);
                 let passed = check::public(engine, &self.clock, address, cx, log).await?;
@@ -177,6 +177,7 @@ impl Executor for DockerExecutor {
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
         let log = self.log(step, cx);
+        self.paths.begin().map_err(|error| disk(&error, "make the directory for workspaces"))?;
         let done = self.carry_out(effect, step, cx, &log).await;
         done.map_err(|failure| log.hidden.clean_failure(failure))
     }
@@ -213,6 +214,10 @@ impl Executor for DockerExecutor {
     }
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
+        // Where nothing was ever deployed there need not even be an engine.
+        if !self.paths.in_use() {
+            return Ok(());
+        }
         let workspaces = self.paths.workspaces().map_err(|error| disk(&error, "look for workspaces"))?;
         for deployment in workspaces.into_iter().filter(|deployment| !keep.deployments.contains(deployment)) {
             self.finish(deployment).await?;

@@ -3,6 +3,8 @@
 //! Every release has a tag of ours on its image. An image is identified by its digest alone; the tag is what
 //! says that the image is ours to keep, and only such tags are ever removed.
 
+use std::pin::pin;
+
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 use deploy_core::failure::{Failure, FailureCode};
@@ -73,6 +75,7 @@ async fn pull(
     };
     let options = CreateImageOptionsBuilder::default().from_image(&reference.name).tag(&which).build();
     let docker = engine.client().await?.clone();
+    let mut gone = pin!(engine.gone());
     let mut progress = docker.create_image(Some(options), None, None);
     loop {
         let item = tokio::select! {
@@ -80,6 +83,7 @@ async fn pull(
             () = cx.cancel.cancelled() => {
                 return Err(Failure::new(FailureCode::Cancelled, "fetching the image was stopped"));
             }
+            error = &mut gone => return Err(error.into()),
         };
         match item {
             None => return Ok(()),

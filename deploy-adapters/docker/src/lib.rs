@@ -44,3 +44,12 @@ mod survey;
 
 pub use executor::{DockerConfig, DockerExecutor};
 pub use secrets::Resolve;
+
+/// The Dockerfile that is generated for an outline, where one is.
+#[must_use]
+pub fn dockerfile(outline: &deploy_core::plan::Outline) -> Option<String> {
+    let kind = outline.artifact.as_ref().filter(|artifact| artifact.digest.is_none())?.kind;
+    let generated = kind == deploy_core::plan::ArtifactKind::GeneratedImage;
+    let recipe = generated.then(|| recipe::Recipe::of(outline))??;
+    Some(recipe.dockerfile(recipe::Mounts::Yes))
+}

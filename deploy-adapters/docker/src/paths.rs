@@ -22,6 +22,16 @@ impl Paths {
         self.work.join(deployment.to_string())
     }
 
+    /// Whether anything was ever deployed from here.
+    pub(crate) fn in_use(&self) -> bool {
+        self.work.is_dir()
+    }
+
+    /// Remembers that something was.
+    pub(crate) fn begin(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.work)
+    }
+
     /// The deployments that have a workspace.
     pub(crate) fn workspaces(&self) -> std::io::Result<Vec<DeploymentId>> {
         let entries = match std::fs::read_dir(&self.work) {

@@ -10,6 +10,8 @@ use deploy_edge::Route;
 
 use crate::check::Candidate;
 use crate::compile::DRAIN;
+use crate::containers;
+use crate::engine::Engine;
 use crate::front::{Change, Front, To, edge_digest, upstream};
 
 /// The fact under which the check of the candidate keeps the routes that the switch will replace: what undoing
@@ -32,9 +34,10 @@ pub(crate) fn remember(output: Output, routes: &[Route]) -> Output {
     output.with(BEFORE, serde_json::to_string(routes).expect("every key is a string"))
 }
 
-pub(crate) fn remembered(cx: &StepContext) -> Vec<Route> {
-    let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE));
-    fact.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+/// What the routes were before the switch; `None` when it can't have begun: nothing was checked yet.
+pub(crate) fn remembered(cx: &StepContext) -> Option<Vec<Route>> {
+    let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE))?;
+    serde_json::from_str(fact).ok()
 }
 
 fn fence(effect: &Effect) -> Result<Fence, Failure> {
@@ -46,14 +49,19 @@ fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> Change {
     Change { host: host.to_owned(), target, fence, to, drain: DRAIN }
 }
 
-/// Sends traffic to the new release, then gives up a host name that the resource no longer has.
+/// Sends traffic to the new release, which from now on is started again whenever it ends; then gives up a host
+/// name that the resource no longer has.
 pub(crate) async fn switch(
     front: &Front,
+    engine: &Engine,
     effect: &Effect,
     cx: &StepContext,
     url: String,
 ) -> Result<Output, Failure> {
     let (candidate, fence) = (Candidate::of(cx)?, fence(effect)?);
+    // What passed its check a moment ago may have ended since: nobody is sent to it then.
+    candidate.identify(engine).await?;
+    containers::keep_running(engine, &candidate.id, true).await?;
     let mut hosts = hosts(cx).into_iter();
     if let Some(wanted) = hosts.next() {
         let to = To::Upstream(candidate.digest.clone(), candidate.address);
@@ -89,7 +97,7 @@ pub(crate) async fn read_back(front: &Front, cx: &StepContext, url: String) -> R
 pub(crate) async fn undo(front: &Front, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
     let fence = fence(effect)?;
     let wanted = &cx.plan.outline().access.host;
-    let before = remembered(cx);
+    let Some(before) = remembered(cx) else { return Ok(()) };
     for route in &before {
         front.switch(&change(cx, fence, &route.host, To::Restored(Box::new(route.clone())))).await?;
     }

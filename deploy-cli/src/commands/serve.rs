@@ -26,7 +26,7 @@ use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::state::State;
 use crate::tokens::StoredTokens;
-use crate::wiring::static_executor;
+use crate::wiring::{docker_executor, static_executor};
 
 /// How long running work and open requests may take when the control plane is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -73,7 +73,8 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let instruments = Instruments::default();
     let builder =
         Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue::default())
-            .executor(static_executor(state));
+            .executor(static_executor(state))
+            .executor(docker_executor(state, state.installation()?));
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;

@@ -6,7 +6,7 @@ use deploy_core::engine::SystemIds;
 use deploy_core::evidence::{Ask, Evidence, Walk};
 use deploy_core::id::DeploymentId;
 use deploy_core::path::Inside;
-use deploy_core::plan::PlanDocument;
+use deploy_core::plan::{Draft, PlanDocument};
 use deploy_core::port::{Ids, Sources, WhenBusy};
 use deploy_core::spec::{Profile, Source};
 use deploy_http::{DeployRequest, Submission};
@@ -18,13 +18,17 @@ use crate::args::UpArgs;
 use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
-use crate::request::plan_request;
+use crate::request::{plan_request, spec};
+use crate::wiring::{previewer, require_docker};
 
 pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     if args.dry_run {
         return dry_run(cx, &args).await;
     }
     let plan = plan_request(&args.source)?;
+    if plan.target.as_str() == "docker" {
+        require_docker(&cx.state).await?;
+    }
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
     let submission = submit(cx, "/api/deployments", &request).await?;
@@ -73,13 +77,16 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
         return preview::plan(cx, args.source.clone()).await;
     }
     let request = plan_request(&args.source)?;
+    let dockerfile = dockerfile(cx, args).await?;
     let files = match document.commands.is_empty() {
         true => files(&request.source, &request.profile, &document).await,
         // What a build will make is known when it has made it.
         false => Vec::new(),
     };
     if cx.json {
-        json(&json!({ "plan": document, "files": files }));
+        json(&json!({ "plan": document, "files": files, "dockerfile": dockerfile }));
+    } else if let Some(text) = dockerfile {
+        result(text.trim_end());
     } else {
         for command in &document.commands {
             result(&format!("$ {}", crate::output::clean(&command.command)));
@@ -87,6 +94,17 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
         files.iter().for_each(|file| result(&crate::output::clean(file)));
     }
     Ok(Exit::Done)
+}
+
+/// The Dockerfile that would be generated, if one would.
+async fn dockerfile(cx: &Context, args: &UpArgs) -> Result<Option<String>, Failed> {
+    let spec = spec(plan_request(&args.source)?);
+    let previewer = previewer(&cx.state);
+    let detection = previewer.inspect(&spec).await;
+    Ok(match previewer.draft(&spec, &detection, None) {
+        Draft::Ready(plan) if spec.target.as_str() == "docker" => deploy_docker::dockerfile(plan.outline()),
+        Draft::Ready(_) | Draft::Blocked(_) => None,
+    })
 }
 
 /// The files that would be published, relative to the publish directory.

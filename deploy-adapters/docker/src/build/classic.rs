@@ -1,5 +1,7 @@
 //! The classic builder: for engines without BuildKit.
 
+use std::pin::pin;
+
 use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::log::{LogLevel, LogSource};
@@ -36,12 +38,14 @@ pub(crate) async fn run(
     let docker = engine.client().await?.clone().with_timeout(order.within);
     let mut messages = docker.build_image(options.build(), None, Some(bollard::body_try_stream(chunks)));
     let mut lines = Lines::default();
+    let mut gone = pin!(engine.gone());
     loop {
         let message = tokio::select! {
             message = messages.next() => message,
             () = cx.cancel.cancelled() => {
                 return Err(Failure::new(FailureCode::Cancelled, "the build was stopped"));
             }
+            error = &mut gone => return Err(error.into()),
         };
         match message {
             None => return Ok(()),

@@ -3,7 +3,11 @@
 pub(crate) mod context;
 pub(crate) mod ignore;
 
+mod buildkit;
 mod classic;
+mod proto;
+mod session;
+mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -62,11 +66,22 @@ pub(crate) async fn build(
     let outline = cx.plan.outline();
     let base =
         sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
-    let order = order(&base, outline, names)?;
-    if secrets.iter().any(|(name, _)| outline.profile.secrets.get(name).is_some_and(|secret| secret.build)) {
-        log.system(LogLevel::Warn, "the classic builder has no safe way to give secrets to a build: none is given");
+    let wanted = |name: &String| outline.profile.secrets.get(name).is_some_and(|secret| secret.build);
+    let secrets: BTreeMap<String, String> = secrets
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if buildkit::is_there(engine).await? {
+        let order = order(&base, outline, names, Mounts::Yes)?;
+        buildkit::run(engine, order, secrets, cx, log).await?;
+    } else if secrets.is_empty() {
+        log.system(LogLevel::Warn, "the engine has no BuildKit: nothing is kept between builds");
+        classic::run(engine, order(&base, outline, names, Mounts::No)?, cx, log).await?;
+    } else {
+        let message = "the engine has no BuildKit, and without it a secret of the build would stay in the image";
+        return Err(Failure::new(FailureCode::BuildNotStarted, message));
     }
-    classic::run(engine, order, cx, log).await?;
     let built = image::find(engine, &names.image()).await?;
     let built = built.ok_or_else(|| {
         Failure::new(FailureCode::BuildFailed, "the build ended without an image").with_tail(log.tail())
@@ -84,13 +99,13 @@ fn is_root(user: &str) -> bool {
     matches!(name, "" | "root" | "0")
 }
 
-fn order(base: &Path, outline: &Outline, names: &Names<'_>) -> Result<Order, Failure> {
+fn order(base: &Path, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> Result<Order, Failure> {
     let profile = &outline.profile;
     let generated = outline.artifact.as_ref().is_some_and(|a| a.kind == ArtifactKind::GeneratedImage);
     let (context, dockerfile, arguments) = if generated {
         let recipe = Recipe::of(outline)
             .ok_or_else(|| Failure::new(FailureCode::Internal, "no Dockerfile can be generated"))?;
-        (generated_context(base, &recipe)?, GENERATED.to_owned(), &profile.env)
+        (generated_context(base, &recipe, mounts)?, GENERATED.to_owned(), &profile.env)
     } else {
         let file = outline.artifact.as_ref().and_then(|artifact| artifact.dockerfile.clone());
         let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
@@ -107,13 +122,13 @@ fn order(base: &Path, outline: &Outline, names: &Names<'_>) -> Result<Order, Fai
     })
 }
 
-fn generated_context(base: &Path, recipe: &Recipe) -> Result<Context, Failure> {
+fn generated_context(base: &Path, recipe: &Recipe, mounts: Mounts) -> Result<Context, Failure> {
     let text = read(base, ".dockerignore")?.unwrap_or_default();
     Ok(Context {
         root: base.to_owned(),
         ignore: Ignore::for_generated(&text).map_err(|why| bad_ignore(".dockerignore", &why))?,
         always: Vec::new(),
-        added: BTreeMap::from([(GENERATED.to_owned(), recipe.dockerfile(Mounts::No))]),
+        added: BTreeMap::from([(GENERATED.to_owned(), recipe.dockerfile(mounts))]),
     })
 }
 

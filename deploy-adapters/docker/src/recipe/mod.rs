@@ -6,6 +6,8 @@
 //! nothing in a command can become an instruction of the Dockerfile.
 
 mod images;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! What goes well: a first release, a second one beside it, and what the container may do.
 
-use deploy_core::port::Probe;
+use deploy_core::port::{Executor as _, Probe};
 use tokio::task::JoinHandle;
 
 use crate::harness::{World, http_get, world};
@@ -41,6 +41,8 @@ async fn a_container_may_do_little() {
     assert!(host.security_opt.expect("options").contains(&"no-new-privileges:true".to_owned()));
     assert_eq!(host.port_bindings.unwrap_or_default().len(), 0, "no port of the host is taken");
     assert_eq!(host.binds.unwrap_or_default().len(), 0, "f05: nothing of the host is mounted");
+    let restart = host.restart_policy.and_then(|policy| policy.name).map(|name| name.to_string());
+    assert_eq!(restart.as_deref(), Some("no"), "a candidate that ends has failed");
     let log = host.log_config.expect("a log");
     assert_eq!(log.config.expect("limits").get("max-size").map(String::as_str), Some("10m"));
     world.undo_all(&run).await;

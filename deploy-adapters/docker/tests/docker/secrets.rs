@@ -75,3 +75,51 @@ async fn a_secret_without_a_value_is_said_before_anything_is_done() {
     assert!(failure.message.contains("TOKEN_OF_TEST"), "{failure:?}");
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_inv_36_a_build_reads_a_secret_that_no_layer_and_no_history_keeps() {
+    let Some(world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
+    let mut profile = world.app("one");
+    world.write(
+        "Dockerfile",
+        "FROM busybox:stable\nCOPY www /www\nRUN --mount=type=secret,id=API_TOKEN cat /run/secrets/API_TOKEN && \
+         wc -c < /run/secrets/API_TOKEN > /www/index.html\nUSER 1000\nCMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n",
+    );
+    profile.secrets.insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true });
+    let mut run = world.run(profile);
+    world.steps(&mut run, "start").await.expect("an image");
+    assert!(world.said.text().contains("[secret API_TOKEN]"), "the build has it: {}", world.said.text());
+    let image = world.docker.inspect_image(run.digest().as_str()).await.expect("the image");
+    let history = world.docker.image_history(run.digest().as_str()).await.expect("its history");
+    let mut layers = Vec::new();
+    let mut exported = world.docker.export_image(run.digest().as_str());
+    while let Some(piece) = futures_util::StreamExt::next(&mut exported).await {
+        layers.extend_from_slice(&piece.expect("a piece"));
+    }
+    drop(exported);
+    let layers = String::from_utf8_lossy(&layers).into_owned();
+    for (what, text) in
+        [("image", format!("{image:?}")), ("history", format!("{history:?}")), ("layers", layers), ("log", world.said.text())]
+    {
+        assert!(!text.contains(CANARY), "the secret is in the {what}");
+    }
+    world.undo_all(&run).await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_build_cant_read_a_secret_that_is_not_for_builds() {
+    let Some(world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
+    let mut profile = with_secret(world.app("one"));
+    world.write(
+        "Dockerfile",
+        "FROM busybox:stable\nRUN --mount=type=secret,id=API_TOKEN,required=true cat /run/secrets/API_TOKEN\n",
+    );
+    profile.limits.build_timeout = Some("60s".parse().expect("a span"));
+    let mut run = world.run(profile);
+    let (step, failure) = world.deploy(&mut run).await.expect_err("there is none");
+    assert_eq!((step.as_str(), failure.code), ("build", FailureCode::BuildFailed), "{failure:?}");
+    world.close().await;
+}
