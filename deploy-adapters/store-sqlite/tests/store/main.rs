@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod common;
+mod contract;
 mod damage;
 mod journal;
 mod kill;
