@@ -95,7 +95,7 @@ impl Run {
         acts.into_iter().find_map(|(_, output)| output.digest.as_ref())
     }
 
-    fn switch(&self) -> Option<(&Step, &StepRecord)> {
+    pub(super) fn switch(&self) -> Option<(&Step, &StepRecord)> {
         self.steps().find(|(step, _)| matches!(step.action, StepKind::Switch { .. }))
     }
 

@@ -9,7 +9,7 @@ use crate::effect::EffectKind;
 use crate::event::{Cause, Doubt, Event, RollbackCause};
 use crate::failure::{Failure, FailureClass, FailureCode};
 use crate::id::{Digest, StepId};
-use crate::plan::{Output, Retry, Step, StepKind};
+use crate::plan::{Output, Retry, Step, StepKind, Undo};
 use crate::planted::{self, Bug};
 use crate::port::Probe;
 use crate::reject::Rejection;
@@ -70,8 +70,13 @@ impl Run {
 
     /// Leaves forwards for good: through a rollback if there is anything to take back.
     fn leave_for(&self, cause: RollbackCause, failed: bool) -> Event {
-        let keep_the_new_release =
-            failed && self.switch_took_effect() && !self.plan().outline().policy.automatic_rollback;
+        // Behind a switch that nobody can take back, taking back what came before it would remove what serves.
+        let stays = || {
+            let wanted = self.plan().outline().policy.automatic_rollback;
+            let back = self.switch().is_some_and(|(step, _)| matches!(step.undo, Undo::Automatic { .. }));
+            !(wanted && back)
+        };
+        let keep_the_new_release = failed && self.switch_took_effect() && stays();
         if self.anything_to_undo() && !keep_the_new_release {
             return Event::RollbackStarted { cause };
         }

@@ -80,7 +80,7 @@ fn shapes() -> Vec<Shape> {
         (with_tail(vec![restoring]), true),
         (with_tail(vec![irreversible(act("migrate")), act("publish")]), true),
         (vec![act("upload"), switch(false), check("confirm")], true),
-        // (vec![act("upload"), irreversible(switch(false)), check("confirm")], true),
+        (vec![act("upload"), irreversible(switch(false)), check("confirm")], true),
         (site(), false),
         (with_tail(vec![act("build"), beside(act("assets")), beside(act("docs")), act("publish")]), true),
     ];
