@@ -128,3 +128,11 @@ fn a_seed_is_the_same_schedule_every_time() {
         assert_eq!(sim::run(seed).unwrap(), sim::run(seed).unwrap());
     }
 }
+
+#[test]
+fn inv_24_faults_of_one_resource_leave_no_trace_in_another() {
+    for seed in 0..5_000 {
+        let summary = sim::run_isolated(seed).unwrap_or_else(|broken| panic!("{broken}"));
+        assert!(summary.events > 15);
+    }
+}

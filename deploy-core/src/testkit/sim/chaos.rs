@@ -34,6 +34,25 @@ impl Schedule {
         self.at_the_end()
     }
 
+    /// Makes it a schedule of two resources, of which only the first meets faults and people. What strikes
+    /// the control plane itself strikes both, and is left out.
+    pub(super) fn isolate(&mut self) {
+        self.isolated = true;
+        (self.scenario.resources, self.scenario.deployments) = (2, 2);
+        self.rates = Rates { crash: 0, freeze: 0, takeover: 0, clock: 0, early: 0, ..self.rates };
+    }
+
+    /// The first deployment's troubles leave no trace in the second one's.
+    pub(super) fn inv_24_one_resource_does_not_disturb_another(&self) -> Result<(), Law> {
+        const WANTED: [&str; 15] = [
+            "Accepted", "Claimed", "Detected", "Planned", "Approved", "StepStarted", "StepCompleted",
+            "VerificationStarted", "StepStarted", "StepCompleted", "StepStarted", "StepCompleted", "StepStarted",
+            "StepCompleted", "Succeeded",
+        ];
+        let names: Vec<_> = self.store.rows[1].events.iter().map(|event| event.event.name()).collect();
+        holds(names == WANTED, "inv_24_one_resource_does_not_disturb_another", || format!("{names:?}"))
+    }
+
     fn anything(&mut self) -> Result<(), Law> {
         let node = self.rng.below(self.nodes.len());
         if !self.nodes[node].up {
@@ -153,7 +172,8 @@ impl Schedule {
     // People
 
     fn command(&mut self) -> Result<(), Law> {
-        let free: Vec<usize> = (0..self.hosts.len()).filter(|host| self.is_free(*host)).collect();
+        let asked = |host: &usize| self.is_free(*host) && !self.is_spared(self.hosts[*host].deployment);
+        let free: Vec<usize> = (0..self.hosts.len()).filter(asked).collect();
         if free.is_empty() {
             return Ok(());
         }

@@ -92,6 +92,24 @@ pub fn run_covered(seed: u64, coverage: &mut Coverage) -> Result<Summary, Box<Br
     run_into(seed, Some(coverage))
 }
 
+/// Runs the schedule of a seed over two resources, of which only the first meets faults and people, and
+/// checks that the second one's trace is the same as without them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_isolated(seed: u64) -> Result<Summary, Box<Broken>> {
+    let run = |tracing| {
+        let mut schedule = Schedule::new(seed, tracing);
+        schedule.isolate();
+        let result = schedule.run().and_then(|()| schedule.inv_24_one_resource_does_not_disturb_another());
+        (schedule, result)
+    };
+    match run(false) {
+        (schedule, Ok(())) => Ok(schedule.summary()),
+        (_, Err(law)) => Err(Box::new(Broken { seed, law, trace: run(true).0.trace.unwrap_or_default() })),
+    }
+}
+
 /// Runs the schedules of seeds from `first` on until one breaks a law, at most `most` of them.
 #[must_use]
 pub fn first_broken(first: u64, most: u64) -> Option<Box<Broken>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::host::{Host, Node, Work};
 use super::journal_laws::{Journal, Reality};
 use super::rng::Rng;
-use super::scenario::{Rates, Scenario, Shape, stock};
+use super::scenario::{RESOURCES, Rates, Scenario, Shape, stock};
 use super::state_laws;
 use super::store::{Lease, Store, Word};
 use super::truth::{Law, holds};
@@ -47,6 +47,8 @@ pub(super) struct Schedule {
     pub(super) rng: Rng,
     pub(super) scenario: Scenario,
     pub(super) rates: Rates,
+    /// Whether only the first deployment meets faults and people.
+    pub(super) isolated: bool,
     pub(super) now: i64,
     pub(super) wishes: Vec<Wish>,
     pub(super) store: Store,
@@ -77,14 +79,15 @@ impl Schedule {
         let target = Target { route: served, ..Target::default() };
         Self {
             rates: scenario.rates,
+            isolated: false,
             now: 1_700_000_000_000,
             wishes: Vec::new(),
             store: Store {
                 rows: Vec::new(),
-                leases: vec![Lease::default(); scenario.resources],
-                live: vec![live; scenario.resources],
+                leases: vec![Lease::default(); RESOURCES],
+                live: vec![live; RESOURCES],
             },
-            targets: vec![target; scenario.resources],
+            targets: vec![target; RESOURCES],
             things: Vec::new(),
             journals: Vec::new(),
             shown: Vec::new(),
@@ -115,6 +118,15 @@ impl Schedule {
         strikes
     }
 
+    /// Whether a deployment meets no faults and no people.
+    pub(super) const fn is_spared(&self, number: usize) -> bool {
+        self.isolated && number > 0
+    }
+
+    fn rates_of(&self, number: usize) -> Rates {
+        if self.is_spared(number) { Rates::default() } else { self.rates }
+    }
+
     pub(super) fn at(&self, node: usize) -> Timestamp {
         Timestamp::from_millis(self.now + self.nodes[node].skew)
     }
@@ -125,10 +137,11 @@ impl Schedule {
     /// Submits the next deployment at a control plane.
     pub(super) fn submit(&mut self, node: usize) -> Result<(), Law> {
         let number = self.wishes.len();
-        let resource = self.rng.below(self.scenario.resources);
-        let shape = &stock().shapes[self.rng.below(stock().shapes.len())];
-        let approval = usize::from(self.rng.chance(200));
-        let sick = self.fault(self.rates.sick);
+        let spared = self.is_spared(number);
+        let resource = if self.isolated { number } else { self.rng.below(self.scenario.resources) };
+        let shape = &stock().shapes[if spared { 0 } else { self.rng.below(stock().shapes.len()) }];
+        let approval = usize::from(!spared && self.rng.chance(200));
+        let sick = self.fault(self.rates_of(number).sick);
         let candidate = if sick {
             self.rng.one(&[Candidate::Sick, Candidate::Flapping, Candidate::Another])
         } else {
@@ -276,7 +289,7 @@ impl Schedule {
     pub(super) fn write(&mut self, host: usize) -> Result<(), Law> {
         let (number, node) = (self.hosts[host].deployment, self.hosts[host].node);
         let Some(write) = self.hosts[host].writing.take() else { return Ok(()) };
-        let fails = self.fault(self.rates.store);
+        let fails = self.fault(self.rates_of(number).store);
         let reaches_the_store = !fails || self.rng.chance(500);
         let dies = self.fault(self.rates.crash);
         let mut result = Err(StoreError::Unavailable { what: "simulated".to_owned() });
@@ -435,6 +448,7 @@ impl Schedule {
             return Ok(());
         }
         let fence = effect.fence;
+        let rates = self.rates_of(number);
         let preparation = |failed: bool, report: Report| {
             let failure = Failure::new(FailureCode::TargetUnavailable, "simulated");
             Some(Answer::Report(if failed { Report::PreparationFailed { failure } } else { report }, fence))
@@ -442,11 +456,11 @@ impl Schedule {
         let answer = match &effect.kind {
             EffectKind::Claim => self.claim(index),
             EffectKind::Inspect => {
-                let failed = self.fault(self.rates.fail);
+                let failed = self.fault(rates.fail);
                 preparation(failed, Report::Inspected { detection: Arc::new(Detection::default()) })
             }
             EffectKind::Draft => {
-                let failed = self.fault(self.rates.fail);
+                let failed = self.fault(rates.fail);
                 let drafted = self.draft(number);
                 preparation(failed, drafted)
             }
@@ -469,7 +483,7 @@ impl Schedule {
             return Some(Answer::Report(Report::PreparationFailed { failure: failure() }, None));
         };
         // The resource is ours, but nobody was told.
-        if self.fault(self.rates.lose) {
+        if self.fault(self.rates_of(number).lose) {
             return Some(Answer::Report(Report::PreparationFailed { failure: failure() }, None));
         }
         let live = self.store.live[self.wishes[number].resource].clone();
@@ -481,7 +495,7 @@ impl Schedule {
         let live = self.store.live[wish.resource].clone();
         let version = live.as_ref().map_or(Version::FIRST, |live| live.release.next());
         let plan = Arc::clone(&wish.shape.plan);
-        let blocked = self.fault(self.rates.block);
+        let blocked = self.fault(self.rates_of(number).block);
         let draft = if blocked { stock().blocked.clone() } else { Draft::Ready(plan) };
         Report::Drafted { draft, live, version }
     }
@@ -489,6 +503,7 @@ impl Schedule {
     fn strike_step(&mut self, index: usize, effect: &Effect) -> Result<Option<Answer>, Law> {
         let number = self.works[index].deployment;
         self.inv_25_an_effect_has_a_durable_intent(number, effect)?;
+        let rates = self.rates_of(number);
         let wish = &self.wishes[number];
         let at = Timestamp::from_millis(self.now);
         let Some(run) = self.works[index].asked_in.phase().run() else { return Ok(Some(Answer::Nothing)) };
@@ -501,7 +516,7 @@ impl Schedule {
             own: &wish.own,
             before: self.journals[number].before.as_ref(),
             fence: effect.fence,
-            rates: &self.rates,
+            rates: &rates,
             rng: &mut self.rng,
             faults: &mut self.faults,
             at,
