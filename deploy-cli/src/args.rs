@@ -28,8 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show what a source is, and what shows it
     Detect(SourceArgs),
-    /// Show what would be done, and every reason why not. Writes nothing, needs nothing running
-    Plan(SourceArgs),
+    /// Show what would be done, and every reason why not. Needs nothing running, changes nothing
+    Plan(PlanArgs),
     /// Deploy: plan, run, verify, and print the URL
     Up(UpArgs),
     /// Check the health of something that is already running
@@ -121,6 +121,15 @@ pub(crate) struct SourceArgs {
     /// The configuration [default: the nearest deploy.toml up to the repository's root]
     #[arg(long, env = "DEPLOY_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Write what was resolved into deploy.toml, beside what is there
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, Args)]

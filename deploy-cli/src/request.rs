@@ -29,6 +29,15 @@ pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
     })
 }
 
+/// The configuration that holds for a source, or the one that would: in the source itself.
+pub(crate) fn config_file(args: &SourceArgs) -> Result<PathBuf, Failed> {
+    let start = args.source.clone().unwrap_or_else(|| PathBuf::from("."));
+    match (&args.config, Config::load(args.config.as_deref(), &start)) {
+        (Some(named), Err(_)) if !named.exists() => Ok(named.clone()),
+        (_, config) => Ok(config?.file.unwrap_or_else(|| start.join("deploy.toml"))),
+    }
+}
+
 /// The absolute path as text. That it exists is for detection to say.
 fn locate(source: &Path) -> Result<String, Failed> {
     let empty = source.as_os_str().is_empty();

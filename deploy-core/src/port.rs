@@ -65,6 +65,8 @@ pub struct Live {
 pub struct Survey {
     /// The release that serves now.
     pub live: Option<Live>,
+    /// The whole record of it, for what the plan changes.
+    pub live_release: Option<Arc<ReleaseRecord>>,
     /// The number the new release gets.
     pub next_version: Option<Version>,
     /// The release a rollback goes back to.

@@ -12,6 +12,7 @@ mod token;
 mod up;
 mod verify;
 mod watch;
+mod write;
 
 use std::future::Future;
 

@@ -4,11 +4,12 @@ use deploy_core::plan::{PlanDocument, ReadinessStatus};
 use deploy_core::port::Survey;
 
 use super::Context;
-use crate::args::SourceArgs;
+use super::write::write;
+use crate::args::{PlanArgs, SourceArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
 use crate::render::plan;
-use crate::request::{plan_request, spec};
+use crate::request::{config_file, plan_request, spec};
 use crate::wiring::previewer;
 
 pub(crate) async fn detect(cx: &Context, args: SourceArgs) -> Result<Exit, Failed> {
@@ -23,14 +24,22 @@ pub(crate) async fn detect(cx: &Context, args: SourceArgs) -> Result<Exit, Faile
     Ok(exit)
 }
 
-pub(crate) async fn plan(cx: &Context, args: SourceArgs) -> Result<Exit, Failed> {
-    let document = document(cx, &args).await?;
-    if cx.json {
-        json(&document);
-    } else {
-        result(plan::plan(&document).trim_end());
+pub(crate) async fn plan(cx: &Context, args: PlanArgs) -> Result<Exit, Failed> {
+    let document = document(cx, &args.source).await?;
+    if args.write {
+        write(&document, &config_file(&args.source)?)?;
     }
-    Ok(exit_of(&document))
+    Ok(show(cx, &document))
+}
+
+/// Prints a plan, and says how it is to be taken.
+pub(crate) fn show(cx: &Context, document: &PlanDocument) -> Exit {
+    if cx.json {
+        json(document);
+    } else {
+        result(plan::plan(document).trim_end());
+    }
+    exit_of(document)
 }
 
 /// The preview of what the flags and the configuration ask for. Offline: what is live is not known.

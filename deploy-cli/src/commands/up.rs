@@ -74,7 +74,7 @@ pub(crate) fn detached(cx: &Context, submission: &Submission) -> Exit {
 async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
     let document = preview::document(cx, &args.source).await?;
     if preview::exit_of(&document) == Exit::Blocked {
-        return preview::plan(cx, args.source.clone()).await;
+        return Ok(preview::show(cx, &document));
     }
     let request = plan_request(&args.source)?;
     let dockerfile = dockerfile(cx, args).await?;

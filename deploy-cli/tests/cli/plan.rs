@@ -165,7 +165,9 @@ fn the_plan_document_has_every_key_of_the_contract() {
     has_keys(&plan["planner"], &["key", "origin"]);
     has_keys(&plan["artifact"], &["kind", "publishDirectory"]);
     has_keys(&plan["commands"][0], &["kind", "command", "origin", "evidence"]);
-    assert_eq!(plan["commands"][0]["origin"], "explicit");
+    let origins: Vec<&Value> =
+        plan["commands"].as_array().unwrap().iter().map(|command| &command["origin"]).collect();
+    assert_eq!(origins, ["detected", "explicit"], "install was found, build was fixed");
     has_keys(&plan["network"], &["internalPort", "protocol", "origin"]);
     has_keys(&plan["health"], &["origin"]);
     has_keys(&plan["access"], &["url", "host", "origin"]);
@@ -227,4 +229,41 @@ fn a_source_that_may_only_be_read_can_be_planned_and_deployed() {
     crate::common::serves(up.exits(0).out.trim_end(), "page");
     assert_eq!(snapshot(&place.path("site")), before);
     let _ = tool(&["chmod", "-R", "u+w", &place.text("site")]);
+}
+
+#[test]
+fn plan_write_adds_what_was_resolved_and_keeps_what_is_there() {
+    let place = Place::new();
+    let package = "{\"scripts\": {\"build\": \"vite build\"}, \"devDependencies\": {\"vite\": \"7\"}}";
+    place.write("site/package.json", package);
+    place.write("site/package-lock.json", "{}");
+    let mine = "# mine\nresource = \"web\" # stays\n\n[runtime]\nbuild = \"make\"\n\n[env]\nA = \"1\"\n";
+    place.write("site/deploy.toml", mine);
+    let before = place.json(&["plan", "site"]);
+    place.run(&["plan", "site", "--write"]).exits(0);
+    let written = std::fs::read_to_string(place.path("site/deploy.toml")).unwrap();
+    assert!(
+        written.starts_with("# mine\nresource = \"web\" # stays\n\n[runtime]\nbuild = \"make\"\n"),
+        "{written}"
+    );
+    for line in
+        ["install = \"npm ci\"  # package-lock.json:", "publish_directory = \"dist\"  #", "[env]\nA = \"1\""]
+    {
+        assert!(written.contains(line), "{line} is not in {written}");
+    }
+    // The same is planned from the file alone, and there is nothing more to write.
+    let after = place.json(&["plan", "site"]);
+    for key in ["artifact", "commands"] {
+        let plain = |plan: &Value| match key {
+            "artifact" => plan[key]["publishDirectory"].to_string(),
+            _ => plan[key].as_array().unwrap().iter().map(|command| command["command"].to_string()).collect(),
+        };
+        assert_eq!(plain(&before), plain(&after));
+    }
+    place.run(&["plan", "site", "--write"]).exits(0);
+    assert_eq!(std::fs::read_to_string(place.path("site/deploy.toml")).unwrap(), written);
+    place.write("fresh/index.html", "page");
+    place.run(&["plan", "fresh", "--write"]).exits(0);
+    let fresh = std::fs::read_to_string(place.path("fresh/deploy.toml")).unwrap();
+    assert!(fresh.contains("[runtime]\npublish_directory = \".\""), "{fresh}");
 }

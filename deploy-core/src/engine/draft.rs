@@ -90,7 +90,6 @@ impl Previewer {
     pub async fn preview(&self, spec: &Spec, survey: Option<&Survey>) -> PlanDocument {
         let detection = self.inspect(spec).await;
         let draft = self.draft(spec, &detection, survey);
-        let live = survey.and_then(|survey| survey.live.as_ref());
-        PlanDocument::new(&draft, self.clock.now(), live)
+        PlanDocument::new(&draft, self.clock.now(), survey)
     }
 }

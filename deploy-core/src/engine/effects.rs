@@ -227,8 +227,13 @@ impl Inner {
         let releases = self.store.releases(&spec.resource).await?;
         let kept = releases.iter().filter(|release| release.state != ReleaseState::Failed);
         let next_version = kept.map(|release| release.version).max().map_or(Version::FIRST, Version::next);
-        let mut survey =
-            Survey { live: live_of(&releases), next_version: Some(next_version), ..Survey::default() };
+        let live_release = releases.iter().find(|release| release.state == ReleaseState::Live);
+        let mut survey = Survey {
+            live: live_of(&releases),
+            live_release: live_release.cloned().map(Arc::new),
+            next_version: Some(next_version),
+            ..Survey::default()
+        };
         if let Source::Release { version } = spec.source {
             match usable(&releases, version) {
                 Ok(release) => survey.release = Some(Arc::new(release.clone())),

@@ -118,7 +118,7 @@ impl Engine {
         let detection = self.inner.previewer.inspect(spec).await;
         let survey = self.inner.survey(spec, &detection).await?;
         let draft = self.inner.previewer.draft(spec, &detection, Some(&survey));
-        Ok(PlanDocument::new(&draft, self.inner.previewer.clock().now(), survey.live.as_ref()))
+        Ok(PlanDocument::new(&draft, self.inner.previewer.clock().now(), Some(&survey)))
     }
 
     /// Submits a deployment. When this returns, it is durable and will be carried out.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::{Change, changes};
 use super::compose::{
     Access, Artifact, Health, Network, Outline, PlannedCommand, Planner, RunPolicy, SourceSummary,
 };
@@ -10,7 +11,7 @@ use super::step::Step;
 use crate::detect::Detection;
 use crate::hint::{Remedy, word};
 use crate::id::{Digest, ResourceKey};
-use crate::port::Live;
+use crate::port::Survey;
 use crate::reason::{Reason, ReasonCode};
 use crate::time::Timestamp;
 
@@ -39,34 +40,6 @@ pub struct Readiness {
     pub status: ReadinessStatus,
     /// The codes of the blocking reasons, or of the warnings when none blocks.
     pub reason_codes: Vec<ReasonCode>,
-}
-
-/// What a change does to a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum Verb {
-    /// There was none before.
-    Added,
-    /// There was another one before.
-    Changed,
-    /// There is none any more.
-    Removed,
-}
-
-/// One difference to the live release.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Change {
-    /// What differs.
-    pub field: String,
-    /// How.
-    pub verb: Verb,
-    /// The value of the live release.
-    pub before: Option<String>,
-    /// The value of this plan.
-    pub after: Option<String>,
 }
 
 /// The preview of a plan, blocked or not. A blocked one carries all that was resolved and all of its
@@ -120,19 +93,20 @@ pub struct PlanDocument {
 impl PlanDocument {
     /// The document of a draft, compared with what is live where that is known.
     #[must_use]
-    pub fn new(draft: &Draft, generated_at: Timestamp, live: Option<&Live>) -> Self {
+    pub fn new(draft: &Draft, generated_at: Timestamp, survey: Option<&Survey>) -> Self {
         let (fingerprint, outline, reasons) = match draft {
             Draft::Ready(plan) => (plan.fingerprint(), plan.outline(), &[][..]),
             Draft::Blocked(blocked) => (blocked.fingerprint(), blocked.outline(), blocked.reasons()),
         };
         let outline = outline.clone();
+        let live = survey.and_then(|survey| Some((survey.live_release.as_deref()?, survey.next_version)));
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             fingerprint: fingerprint.clone(),
             generated_at,
             readiness: readiness(reasons, &outline.warnings),
             next_actions: next_actions(reasons, fingerprint, &outline),
-            changes: live.map(|live| changes(live, &outline.access)).unwrap_or_default(),
+            changes: live.map(|(live, next)| changes(live, next, &outline)).unwrap_or_default(),
             resource: outline.resource,
             target: outline.target.as_str().to_owned(),
             source: outline.source,
@@ -168,20 +142,4 @@ fn next_actions(reasons: &[Reason], fingerprint: &Digest, outline: &Outline) -> 
     }
     let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
     fixes.map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() }).collect()
-}
-
-fn changes(live: &Live, access: &Access) -> Vec<Change> {
-    let release = Change {
-        field: "release".to_owned(),
-        verb: Verb::Changed,
-        before: Some(live.release.to_string()),
-        after: None,
-    };
-    let host = (live.host != access.host).then(|| Change {
-        field: "access.host".to_owned(),
-        verb: Verb::Changed,
-        before: Some(live.host.clone()),
-        after: Some(access.host.clone()),
-    });
-    std::iter::once(release).chain(host).collect()
 }
