@@ -59,7 +59,9 @@ impl State {
         let file = self.root.join("installation");
         let failed = |error: std::io::Error| Failed::internal("name this installation", error);
         match std::fs::read_to_string(&file) {
-            Ok(text) => text.trim().parse().map_err(|error| Failed::internal("read the installation's name", error)),
+            Ok(text) => {
+                text.trim().parse().map_err(|error| Failed::internal("read the installation's name", error))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let id = SystemIds.deployment().to_string();
                 let name: Name = id[id.len() - 12..].parse().expect("hexadecimal digits are a name");

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use deploy_core::engine::{Previewer, SystemClock};
-use deploy_core::port::{Clock, Executor, Sources};
 use deploy_core::id::Name;
+use deploy_core::port::{Clock, Executor, Sources};
 use deploy_core::spec::SecretRef;
 use deploy_detect::Catalogue;
 use deploy_docker::{DockerConfig, DockerExecutor};
@@ -80,7 +80,8 @@ fn edge_address(state: &State) -> SocketAddr {
 
 /// Previews without a control plane.
 pub(crate) fn previewer(state: &State) -> Previewer {
-    let executors: Vec<Arc<dyn Executor>> = vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
+    let executors: Vec<Arc<dyn Executor>> =
+        vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Previewer::from_parts(Arc::new(Directories::default()), Arc::new(Catalogue::default()), executors, clock)
 }

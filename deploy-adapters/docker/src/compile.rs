@@ -44,16 +44,13 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let policy = &outline.health.policy;
     let check_timeout = Span::from_millis(policy.deadline.as_millis().saturating_add(30_000));
     let good = policy.expected_status.map_or("2xx".to_owned(), |status| status.to_string());
-    let (path, times, deadline) = (&policy.path, policy.healthy_after, policy.deadline);
     let host = &outline.access.host;
     vec![
         make(artifact, outline),
         act(START, start_title(outline), START_TIMEOUT).undone_by("stop and remove it"),
         check(
             CHECK_CANDIDATE,
-            format!(
-                "ask the new container itself: GET {path} must answer {good} {times} times in a row within {deadline}"
-            ),
+            format!("ask the new container itself: GET {} must answer {good}; {}", policy.path, policy.asks_for()),
             check_timeout,
         ),
         Step::switch(name(SWITCH), format!("send {host} to the new release"))
@@ -97,8 +94,8 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
                 .undone_by("give up our name for the image")
         }
         ArtifactKind::GeneratedImage | ArtifactKind::StaticSite | ArtifactKind::ComposeProject => {
-            let from = Recipe::of(outline)
-                .map_or(String::new(), |recipe| format!(" on {}", recipe.runtime_image));
+            let from =
+                Recipe::of(outline).map_or(String::new(), |recipe| format!(" on {}", recipe.runtime_image));
             act(BUILD, format!("build the image from a generated Dockerfile{from}"), timeout)
                 .undone_by("remove the image")
         }

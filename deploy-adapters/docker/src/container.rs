@@ -108,10 +108,7 @@ fn host_config(caps: &Caps, network: &str) -> HostConfig {
         }),
         log_config: Some(HostConfigLogConfig {
             typ: Some(text("json-file")),
-            config: Some(HashMap::from([
-                (text("max-size"), text("10m")),
-                (text("max-file"), text("3")),
-            ])),
+            config: Some(HashMap::from([(text("max-size"), text("10m")), (text("max-file"), text("3"))])),
         }),
         security_opt: Some(vec![text("no-new-privileges:true")]),
         cap_drop: Some(vec![text("ALL")]),

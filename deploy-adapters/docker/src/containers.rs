@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum,
+};
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey};
@@ -109,7 +111,9 @@ pub(crate) fn label<'a>(container: &'a ContainerInspectResponse, name: &str) -> 
 /// The fixed address of a container.
 pub(crate) fn address(container: &ContainerInspectResponse) -> Option<Ipv4Addr> {
     let networks = container.network_settings.as_ref()?.networks.as_ref()?;
-    networks.values().find_map(|endpoint| endpoint.ipam_config.as_ref()?.ipv4_address.as_deref()?.parse().ok())
+    networks
+        .values()
+        .find_map(|endpoint| endpoint.ipam_config.as_ref()?.ipv4_address.as_deref()?.parse().ok())
 }
 
 pub(crate) fn is_running(container: &ContainerInspectResponse) -> bool {
@@ -118,7 +122,9 @@ pub(crate) fn is_running(container: &ContainerInspectResponse) -> bool {
 
 /// Starts a container; one that runs is fine.
 pub(crate) async fn start(engine: &Engine, id: &str) -> Result<(), EngineError> {
-    engine.change(|docker| async move { docker.start_container(id, None::<StartContainerOptions>).await }).await
+    engine
+        .change(|docker| async move { docker.start_container(id, None::<StartContainerOptions>).await })
+        .await
 }
 
 /// Says whether the engine starts it again when it ends, and when the engine itself starts. `unless-stopped` would

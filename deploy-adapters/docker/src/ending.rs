@@ -57,7 +57,9 @@ pub(crate) async fn watch(engine: &Engine, id: &str, since: i128) -> Ending {
         if let Ok(found) = containers::find(engine, id).await {
             let gone = Ending { exit_code: None, out_of_memory };
             match found.map_or(Some(gone), |container| ended(&container)) {
-                Some(ending) => return Ending { out_of_memory: ending.out_of_memory || out_of_memory, ..ending },
+                Some(ending) => {
+                    return Ending { out_of_memory: ending.out_of_memory || out_of_memory, ..ending };
+                }
                 None => {}
             }
         }
@@ -67,8 +69,11 @@ pub(crate) async fn watch(engine: &Engine, id: &str, since: i128) -> Ending {
 /// Listens until the container ends or the stream does.
 async fn listen(engine: &Engine, id: &str, since: i128, out_of_memory: &mut bool) -> Option<Ending> {
     let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let filters =
-        HashMap::from([("type", list(&["container"])), ("container", list(&[id])), ("event", list(&["die", "oom"]))]);
+    let filters = HashMap::from([
+        ("type", list(&["container"])),
+        ("container", list(&[id])),
+        ("event", list(&["die", "oom"])),
+    ]);
     let seconds = (since / 1_000_000_000).to_string();
     let options = EventsOptionsBuilder::default().since(&seconds).filters(&filters).build();
     let docker = engine.client().await.ok()?.clone();
@@ -110,7 +115,8 @@ pub(crate) async fn failure(engine: &Engine, id: &str, ending: &Ending) -> Failu
 
 /// The last lines a container wrote.
 pub(crate) async fn tail(engine: &Engine, id: &str) -> Vec<String> {
-    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&TAIL_LINES.to_string()).build();
+    let options =
+        LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&TAIL_LINES.to_string()).build();
     let read = async {
         let mut written = Vec::new();
         let Ok(docker) = engine.client().await else { return written };

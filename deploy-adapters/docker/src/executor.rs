@@ -130,7 +130,9 @@ impl DockerExecutor {
                 let passed = check::public(engine, &self.clock, address, cx, log).await?;
                 Ok(Output { url: Some(url(&cx.plan.outline().access, address)), ..passed })
             }
-            RETIRE => Ok(retire::retire(engine, owner, front, cx, log).await),
+            RETIRE => {
+                Ok(retire::retire(engine, owner, front, cx, log, &self.paths.retired(cx.deployment)).await)
+            }
             _ => Err(unknown_step(step)),
         }
     }
@@ -186,7 +188,8 @@ impl Executor for DockerExecutor {
         match step.id.as_str() {
             BUILD | IMAGE | ARTIFACT => image::read_back(&self.engine, &self.names(cx)).await,
             START => start::read_back(&self.engine, &self.owner, &self.names(cx), cx).await,
-            CHECK_CANDIDATE | CHECK_PUBLIC | RETIRE => Ok(Probe::Absent),
+            CHECK_CANDIDATE | CHECK_PUBLIC => Ok(Probe::Absent),
+            RETIRE => Ok(retire::read_back(&self.paths.retired(cx.deployment))),
             SWITCH => routing::read_back(&self.front, cx, self.url(cx).await?).await,
             _ => Err(unknown_step(step)),
         }
@@ -200,7 +203,7 @@ impl Executor for DockerExecutor {
             }
             START => start::undo(&self.engine, &self.owner, &self.names(cx)).await,
             SWITCH => routing::undo(&self.front, effect, cx).await,
-            RETIRE => retire::undo(&self.engine, &self.owner, cx).await,
+            RETIRE => retire::undo(&self.engine, &self.owner, cx, &self.paths.retired(cx.deployment)).await,
             CHECK_CANDIDATE | CHECK_PUBLIC => Ok(()),
             _ => Err(unknown_step(step)),
         }

@@ -6,7 +6,9 @@
 use std::pin::pin;
 
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::Digest;
 use deploy_core::log::LogLevel;
@@ -28,10 +30,13 @@ pub(crate) async fn find(engine: &Engine, name: &str) -> Result<Option<ImageInsp
     }
 }
 
-/// The digest an image is known by.
-pub(crate) fn digest(image: &ImageInspect) -> Result<Digest, Failure> {
+/// What a step that made an image be there leaves, now or when it is read back.
+pub(crate) fn output(image: &ImageInspect) -> Result<Output, Failure> {
     let id = image.id.as_deref().unwrap_or_default();
-    id.parse().map_err(|_| Failure::new(FailureCode::Internal, format!("the engine names an image {id:?}")))
+    let digest = id.parse();
+    let digest = digest
+        .map_err(|_| Failure::new(FailureCode::Internal, format!("the engine names an image {id:?}")))?;
+    Ok(Output::of(digest).with("bytes", image.size.unwrap_or_default().to_string()))
 }
 
 /// Takes an image that exists: the one that is here, or else the registry's.
@@ -56,9 +61,11 @@ pub(crate) async fn take(
             fetched.ok_or_else(|| unavailable(&reference, "it was fetched but is not here"))?
         }
     };
-    let digest = digest(&image)?;
-    tag(engine, &digest, &names.image()).await?;
-    Ok(Output::of(digest).with("image", reference.to_string()))
+    let output = output(&image)?;
+    if let Some(digest) = &output.digest {
+        tag(engine, digest, &names.image()).await?;
+    }
+    Ok(output)
 }
 
 async fn pull(
@@ -123,12 +130,10 @@ pub(crate) async fn prove(engine: &Engine, names: &Names<'_>, cx: &StepContext) 
     let artifact = cx.plan.outline().artifact.as_ref();
     let digest = artifact.and_then(|artifact| artifact.digest.clone());
     let digest = digest.ok_or_else(|| Failure::new(FailureCode::Internal, "the plan names no artifact"))?;
-    if find(engine, digest.as_str()).await?.is_none() {
-        return Err(gone(&digest));
-    }
+    let image = find(engine, digest.as_str()).await?.ok_or_else(|| gone(&digest))?;
     match tag(engine, &digest, &names.image()).await {
         Err(failure) if failure.code == FailureCode::ArtifactMissing => Err(gone(&digest)),
-        tagged => tagged.map(|()| Output::of(digest)),
+        tagged => tagged.and_then(|()| output(&image)),
     }
 }
 
@@ -149,7 +154,7 @@ pub(crate) async fn tag(engine: &Engine, digest: &Digest, name: &str) -> Result<
 /// Whether the image with this deployment's tag is here: the tag is set when all else is done.
 pub(crate) async fn read_back(engine: &Engine, names: &Names<'_>) -> Result<Probe, Failure> {
     Ok(match find(engine, &names.image()).await? {
-        Some(image) => Probe::Present { output: Output::of(digest(&image)?) },
+        Some(image) => Probe::Present { output: output(&image)? },
         None => Probe::Absent,
     })
 }

@@ -54,8 +54,9 @@ pub(crate) async fn ensure(
             return Ok(base);
         }
         let taken = taken(engine).await?;
-        let range = free(name, attempt, &taken)
-            .ok_or_else(|| Failure::new(FailureCode::StartRefused, "no range of addresses is left for a network"))?;
+        let range = free(name, attempt, &taken).ok_or_else(|| {
+            Failure::new(FailureCode::StartRefused, "no range of addresses is left for a network")
+        })?;
         let request = request(name, range, labels.clone());
         match engine.change(|docker| async move { docker.create_network(request).await }).await {
             // Made by us a moment ago, or the range is somebody else's by now: look again.

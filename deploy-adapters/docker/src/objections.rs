@@ -12,7 +12,9 @@ pub(crate) fn objections(outline: &Outline) -> Vec<Reason> {
     match &outline.artifact {
         // Detection has said why.
         None if !outline.detection.blocked.is_empty() => {}
-        None => reasons.push(Reason::new(ReasonCode::StartUnknown, "nothing was found that could be started")),
+        None => {
+            reasons.push(Reason::new(ReasonCode::StartUnknown, "nothing was found that could be started"))
+        }
         Some(artifact) => of_artifact(artifact, outline, &mut reasons),
     }
     reasons.extend(variables(outline));
@@ -36,7 +38,9 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>
         ArtifactKind::ComposeProject => {
             let message = "Compose projects can't be deployed yet";
             let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
-            reasons.push(reason.set("deploy its web service from its Dockerfile", "runtime.strategy = \"dockerfile\""));
+            reasons.push(
+                reason.set("deploy its web service from its Dockerfile", "runtime.strategy = \"dockerfile\""),
+            );
             return;
         }
     }

@@ -22,6 +22,11 @@ impl Paths {
         self.work.join(deployment.to_string())
     }
 
+    /// Written when the release before is retired.
+    pub(crate) fn retired(&self, deployment: DeploymentId) -> PathBuf {
+        self.workspace(deployment).join("retired")
+    }
+
     /// Whether anything was ever deployed from here.
     pub(crate) fn in_use(&self) -> bool {
         self.work.is_dir()

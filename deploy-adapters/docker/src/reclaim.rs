@@ -126,7 +126,8 @@ async fn networks(engine: &Engine, owner: &Name, keep: &Keep, containers: &[Ours
         let id = network.id.unwrap_or_default();
         match engine.change(|docker| async move { docker.remove_network(&id).await }).await {
             // Somebody has put a container of their own into it: it stays theirs.
-            Ok(()) | Err(EngineError::NotFound(_) | EngineError::Conflict(_) | EngineError::Refused { .. }) => {}
+            Ok(())
+            | Err(EngineError::NotFound(_) | EngineError::Conflict(_) | EngineError::Refused { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -30,7 +30,8 @@ impl FromStr for ImageReference {
         let invalid = |why| InvalidReference { text: text.chars().take(80).collect(), why };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let digest = digest.parse().map_err(|_| invalid("its digest is not sha256: and 64 hex digits"))?;
+                let digest =
+                    digest.parse().map_err(|_| invalid("its digest is not sha256: and 64 hex digits"))?;
                 (rest, Some(digest))
             }
             None => (text, None),
@@ -111,8 +112,27 @@ mod tests {
     #[test]
     fn f04_nothing_but_a_name_is_a_reference() {
         for text in [
-            "", "/", "a/", "/a", "-x", "--help", "A", "a b", "a;id", "$(id)", "a\nb", "a:", "a:-t", "a@x", "..",
-            "../a", "a//b", "a/../b", "http://a/b", "a@sha256:12", "a\0",
+            "",
+            "/",
+            "a/",
+            "/a",
+            "-x",
+            "--help",
+            "A",
+            "a b",
+            "a;id",
+            "$(id)",
+            "a\nb",
+            "a:",
+            "a:-t",
+            "a@x",
+            "..",
+            "../a",
+            "a//b",
+            "a/../b",
+            "http://a/b",
+            "a@sha256:12",
+            "a\0",
         ] {
             assert!(text.parse::<ImageReference>().is_err(), "{text:?}");
         }

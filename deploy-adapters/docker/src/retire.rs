@@ -1,13 +1,14 @@
 //! The release before: let it finish, stop it, keep it; and start it again when the new one is taken back.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::Name;
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
-use deploy_core::port::StepContext;
+use deploy_core::port::{Probe, StepContext};
 use deploy_edge::Route;
 use tokio::net::TcpStream;
 
@@ -27,20 +28,21 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long the release before may take until it listens again.
 const LISTENS: Duration = Duration::from_secs(60);
 
-/// Stops every container of the resource that no route leads to any more. What can't be stopped now is stopped
-/// by the next clean-up; that is said, and is no failure.
+/// Stops every container of the resource that no route leads to any more, and remembers that in `done`. What can't
+/// be stopped now is stopped by the next clean-up; that is said, and is no failure.
 pub(crate) async fn retire(
     engine: &Engine,
     owner: &Name,
     front: &Front,
     cx: &StepContext,
     log: &StepLog,
+    done: &Path,
 ) -> Output {
     let mut said = String::new();
     let work = async {
         for _ in 0..TRIES {
             match stop_others(engine, owner, front, cx, log).await {
-                Ok(stopped) => return Some(stopped),
+                Ok(()) => return Some(()),
                 Err(failure) => said = failure.message,
             }
             tokio::select! {
@@ -50,15 +52,14 @@ pub(crate) async fn retire(
         }
         None
     };
-    let stopped = tokio::time::timeout(WITHIN, work).await.ok().flatten();
-    match stopped {
-        Some(stopped) => Output::default().with("stopped", stopped.to_string()),
-        None => {
-            let message = format!("the release before still runs and is stopped with the next clean-up: {said}");
-            log.system(LogLevel::Warn, &message);
-            Output::default().with("stillRunning", "yes")
-        }
+    if tokio::time::timeout(WITHIN, work).await.ok().flatten().is_none() {
+        let message = format!("the release before still runs and is stopped with the next clean-up: {said}");
+        log.system(LogLevel::Warn, &message);
     }
+    // Losing this only costs doing it again.
+    let _ = done.parent().map(std::fs::create_dir_all);
+    let _ = std::fs::write(done, "");
+    Output::default()
 }
 
 async fn stop_others(
@@ -67,7 +68,7 @@ async fn stop_others(
     front: &Front,
     cx: &StepContext,
     log: &StepLog,
-) -> Result<usize, Failure> {
+) -> Result<(), Failure> {
     let routes = front.all_routes().await?;
     let routed = |other: &Ours| {
         let at = other.address.map(IpAddr::from);
@@ -88,7 +89,7 @@ async fn stop_others(
         containers::stop(engine, &other.id, STOP_GRACE).await?;
         log.system(LogLevel::Info, "the release before is stopped and kept");
     }
-    Ok(others.len())
+    Ok(())
 }
 
 /// The route that led to a container before the switch, and where exactly.
@@ -98,8 +99,20 @@ fn route_of(cx: &StepContext, container: &Ours) -> Option<(Route, SocketAddr)> {
     routes.filter_map(|route| upstream(&route).map(|to| (route, to))).find(|(_, to)| to.ip() == at)
 }
 
+/// Whether it was done.
+pub(crate) fn read_back(done: &Path) -> Probe {
+    if done.exists() { Probe::Present { output: Output::default() } } else { Probe::Absent }
+}
+
 /// Starts what served before the switch, and waits until it listens: traffic is sent back next.
-pub(crate) async fn undo(engine: &Engine, owner: &Name, cx: &StepContext) -> Result<(), Failure> {
+pub(crate) async fn undo(
+    engine: &Engine,
+    owner: &Name,
+    cx: &StepContext,
+    done: &Path,
+) -> Result<(), Failure> {
+    // Not being there is what is wanted.
+    let _ = std::fs::remove_file(done);
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
     for container in all.iter().filter(|container| container.deployment != Some(cx.deployment)) {
         let Some((_, upstream)) = route_of(cx, container) else { continue };

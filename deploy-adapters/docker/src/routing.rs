@@ -59,6 +59,7 @@ pub(crate) async fn switch(
     url: String,
 ) -> Result<Output, Failure> {
     let (candidate, fence) = (Candidate::of(cx)?, fence(effect)?);
+    newer_owner(front, cx, fence).await?;
     // What passed its check a moment ago may have ended since: nobody is sent to it then.
     candidate.identify(engine).await?;
     containers::keep_running(engine, &candidate.id, true).await?;
@@ -71,6 +72,19 @@ pub(crate) async fn switch(
         front.switch(&change(cx, fence, &left, To::Nothing)).await?;
     }
     Ok(Output { url: Some(url), ..Output::of(candidate.digest) })
+}
+
+/// A stale owner is told so before it touches its container; what keeps it from the route is the data plane.
+async fn newer_owner(front: &Front, cx: &StepContext, fence: Fence) -> Result<(), Failure> {
+    let target = cx.plan.outline().resource.to_string();
+    let newest = touched(front, cx).await?.into_iter().filter(|route| route.target == target);
+    match newest.map(|route| route.epoch).max() {
+        Some(epoch) if epoch > fence.0 => {
+            let message = format!("a deployment with epoch {epoch} has the route, this one has {}", fence.0);
+            Err(Failure::new(FailureCode::StaleFence, message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether traffic is on the new release: what the table says.

@@ -39,9 +39,8 @@ impl Secrets {
 
     /// What hides them, as far as they can be resolved: for output of a step that does not need them.
     pub(crate) fn hiding(profile: &Profile, resolve: &Resolve) -> Redactor {
-        let known = profile.secrets.iter().filter_map(|(name, reference)| {
-            Some((name.clone(), resolve(reference)?))
-        });
+        let known =
+            profile.secrets.iter().filter_map(|(name, reference)| Some((name.clone(), resolve(reference)?)));
         Redactor::new(&known.collect())
     }
 
@@ -51,7 +50,8 @@ impl Secrets {
 }
 
 pub(crate) fn missing(name: &str, reference: &SecretRef) -> Failure {
-    let message = format!("the secret {name} has no value: {} is not set for the control plane", reference.env);
+    let message =
+        format!("the secret {name} has no value: {} is not set for the control plane", reference.env);
     Failure::new(FailureCode::SecretMissing, message).because("secrets", name)
 }
 
@@ -67,8 +67,11 @@ impl Redactor {
         let mut spellings: Vec<(String, String)> = Vec::new();
         for (name, value) in values {
             // A text of several lines is printed line by line.
-            for part in value.lines().chain(std::iter::once(value.as_str())).filter(|part| part.len() >= SHORTEST) {
-                let all = [part.to_owned(), base64(part), percent(part), json(part), shell(part), reversed(part)];
+            for part in
+                value.lines().chain(std::iter::once(value.as_str())).filter(|part| part.len() >= SHORTEST)
+            {
+                let all =
+                    [part.to_owned(), base64(part), percent(part), json(part), shell(part), reversed(part)];
                 spellings.extend(all.into_iter().map(|spelling| (spelling, format!("[secret {name}]"))));
             }
         }

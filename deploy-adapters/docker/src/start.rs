@@ -65,8 +65,9 @@ async fn create(
     let base = network::ensure(engine, owner, &network, names.labels()).await?;
     let others = containers::list(engine, owner, Some(names.resource)).await?;
     let used: BTreeSet<_> = others.iter().filter_map(|other| other.address).collect();
-    let address = network::free_address(base, &used)
-        .ok_or_else(|| Failure::new(FailureCode::StartRefused, format!("the network {network} has no free address")))?;
+    let address = network::free_address(base, &used).ok_or_else(|| {
+        Failure::new(FailureCode::StartRefused, format!("the network {network} has no free address"))
+    })?;
     let mut labels = names.labels();
     labels.insert(LABEL_DIGEST.to_owned(), digest.to_string());
     let place = Place { network: &network, address };
@@ -116,7 +117,9 @@ pub(crate) async fn read_back(
     cx: &StepContext,
 ) -> Result<Probe, Failure> {
     let name = names.container();
-    let Some(container) = containers::find_ours(engine, owner, &name).await? else { return Ok(Probe::Absent) };
+    let Some(container) = containers::find_ours(engine, owner, &name).await? else {
+        return Ok(Probe::Absent);
+    };
     if !containers::is_running(&container) {
         return Ok(Probe::Absent);
     }

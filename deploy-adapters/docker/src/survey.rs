@@ -40,9 +40,8 @@ async fn taken(front: &Front, request: &SurveyRequest<'_>) -> Result<Vec<Reason>
     let owner = request.resource.to_string();
     let routes = front.routes(&[request.host.to_owned()]).await?;
     let others = routes.into_iter().filter(|route| route.target != owner);
-    let reason = |message: String| {
-        Reason::new(ReasonCode::HostTaken, message).because("access.host", request.host)
-    };
+    let reason =
+        |message: String| Reason::new(ReasonCode::HostTaken, message).because("access.host", request.host);
     Ok(others.map(|route| reason(format!("{} belongs to {}", request.host, route.target))).collect())
 }
 

@@ -9,6 +9,7 @@ mod http;
 mod bad_input;
 mod control;
 mod disk;
+mod docker;
 mod failing;
 mod history;
 mod hostile;

@@ -121,7 +121,13 @@ impl Ended {
         match (cause.phase, cause.failure.code) {
             (PhaseName::Rollback, _) => 6,
             (_, FailureCode::Internal) => 10,
-            (_, FailureCode::Unhealthy | FailureCode::WrongRelease) => 1,
+            (
+                _,
+                FailureCode::Unhealthy
+                | FailureCode::WrongRelease
+                | FailureCode::ReleaseExited
+                | FailureCode::OutOfMemory,
+            ) => 1,
             (PhaseName::Detect | PhaseName::Plan, FailureCode::BlockedTooLong | FailureCode::PlanBlocked) => {
                 4
             }

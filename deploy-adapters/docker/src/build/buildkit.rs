@@ -154,7 +154,8 @@ impl Progress<'_> {
 
     /// `Vertex`: digest 1, name 3, cached 4, started 5, error 7.
     fn vertex(&mut self, vertex: &[u8]) {
-        let field = |wanted| proto::fields(vertex).find(|(field, _)| *field == wanted).map(|(_, value)| value);
+        let field =
+            |wanted| proto::fields(vertex).find(|(field, _)| *field == wanted).map(|(_, value)| value);
         let (Some(digest), Some(name)) = (field(1), field(3)) else { return };
         let (name, cached) = (name.text(), field(4).is_some_and(proto::Value::is_true));
         let internal = name.starts_with("[internal]") || name.starts_with("http://buildkit-session");
@@ -169,7 +170,8 @@ impl Progress<'_> {
 
     /// `VertexLog`: vertex 1, msg 4.
     fn output(&mut self, output: &[u8]) {
-        let field = |wanted| proto::fields(output).find(|(field, _)| *field == wanted).map(|(_, value)| value);
+        let field =
+            |wanted| proto::fields(output).find(|(field, _)| *field == wanted).map(|(_, value)| value);
         let (Some(vertex), Some(text)) = (field(1), field(4)) else { return };
         let log = self.log;
         let lines = self.lines.entry(vertex.text()).or_default();

@@ -69,7 +69,13 @@ fn say(log: &StepLog, line: &str) {
 /// What an error of the build means.
 pub(crate) fn failed(error: EngineError, log: &StepLog) -> Failure {
     let text = error.to_string();
-    let no_base = ["pull access denied", "manifest unknown", "failed to resolve", "no such host", "not found: manifest"];
+    let no_base = [
+        "pull access denied",
+        "manifest unknown",
+        "failed to resolve",
+        "no such host",
+        "not found: manifest",
+    ];
     let code = if no_base.iter().any(|sign| text.contains(sign)) {
         FailureCode::ImageUnavailable
     } else {

@@ -83,7 +83,11 @@ impl Context {
                 let mut header = header(tar::EntryType::Directory, 0o755);
                 tar.append_data(&mut header, format!("{path}/"), io::empty())?;
             }
-            return if excluded && !self.ignore.has_exceptions() { Ok(()) } else { self.directory(tar, path) };
+            return if excluded && !self.ignore.has_exceptions() {
+                Ok(())
+            } else {
+                self.directory(tar, path)
+            };
         }
         if excluded {
             return Ok(());

@@ -5,7 +5,8 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 /// What a generated Dockerfile never sees: what install makes anew, and files with other people's secrets.
-const NEVER: &str = ".git\n**/node_modules\n**/.venv\n**/venv\n**/__pycache__\n**/.env\n**/.env.*\n!**/.env.example\n";
+const NEVER: &str =
+    ".git\n**/node_modules\n**/.venv\n**/venv\n**/__pycache__\n**/.env\n**/.env.*\n!**/.env.example\n";
 
 /// A list of patterns.
 #[derive(Debug, Default)]
@@ -17,7 +18,8 @@ impl Ignore {
     /// Reads the text of an ignore file.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let lines = text.trim_start_matches('\u{feff}').lines();
-        let lines = lines.filter(|line| !line.starts_with('#')).map(str::trim).filter(|line| !line.is_empty());
+        let lines =
+            lines.filter(|line| !line.starts_with('#')).map(str::trim).filter(|line| !line.is_empty());
         let patterns = lines.map(pattern).collect::<Result<_, _>>()?;
         Ok(Self { patterns })
     }
@@ -31,7 +33,8 @@ impl Ignore {
     pub(crate) fn excludes(&self, path: &str) -> bool {
         let mut excluded = false;
         for (glob, exclude) in &self.patterns {
-            let matches = Path::new(path).ancestors().any(|part| !part.as_os_str().is_empty() && glob.is_match(part));
+            let matches =
+                Path::new(path).ancestors().any(|part| !part.as_os_str().is_empty() && glob.is_match(part));
             if matches {
                 excluded = *exclude;
             }
@@ -91,7 +94,9 @@ mod tests {
     #[test]
     fn a_generated_image_never_sees_secrets_of_the_source() {
         let ignore = Ignore::for_generated("").expect("the list");
-        for path in [".env", ".env.production", "apps/a/.env", "node_modules/x/y", "a/node_modules/b", ".git/config"] {
+        for path in
+            [".env", ".env.production", "apps/a/.env", "node_modules/x/y", "a/node_modules/b", ".git/config"]
+        {
             assert!(ignore.excludes(path), "{path}");
         }
         assert!(!ignore.excludes("src/index.js"));

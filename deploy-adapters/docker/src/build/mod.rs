@@ -79,7 +79,8 @@ pub(crate) async fn build(
         log.system(LogLevel::Warn, "the engine has no BuildKit: nothing is kept between builds");
         classic::run(engine, order(&base, outline, names, Mounts::No)?, cx, log).await?;
     } else {
-        let message = "the engine has no BuildKit, and without it a secret of the build would stay in the image";
+        let message =
+            "the engine has no BuildKit, and without it a secret of the build would stay in the image";
         return Err(Failure::new(FailureCode::BuildNotStarted, message));
     }
     let built = image::find(engine, &names.image()).await?;
@@ -89,9 +90,8 @@ pub(crate) async fn build(
     if built.config.as_ref().and_then(|config| config.user.as_deref()).is_none_or(is_root) {
         log.system(LogLevel::Warn, "the image runs as root: add a USER to its Dockerfile");
     }
-    let size = built.size.unwrap_or_default();
-    log.system(LogLevel::Info, &format!("the image has {} MiB", size >> 20));
-    Ok(Output::of(image::digest(&built)?).with("bytes", size.to_string()))
+    log.system(LogLevel::Info, &format!("the image has {} MiB", built.size.unwrap_or_default() >> 20));
+    image::output(&built)
 }
 
 fn is_root(user: &str) -> bool {
@@ -123,9 +123,11 @@ fn order(base: &Path, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> R
 }
 
 fn generated_context(base: &Path, recipe: &Recipe, mounts: Mounts) -> Result<Context, Failure> {
-    let text = read(base, ".dockerignore")?.unwrap_or_default();
+    // The root of the workspace that the app is a member of.
+    let root = base.ancestors().nth(recipe.levels_up()).unwrap_or(base);
+    let text = read(root, ".dockerignore")?.unwrap_or_default();
     Ok(Context {
-        root: base.to_owned(),
+        root: root.to_owned(),
         ignore: Ignore::for_generated(&text).map_err(|why| bad_ignore(".dockerignore", &why))?,
         always: Vec::new(),
         added: BTreeMap::from([(GENERATED.to_owned(), recipe.dockerfile(mounts))]),

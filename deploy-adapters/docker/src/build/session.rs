@@ -68,7 +68,10 @@ pub(super) async fn open(
 
 type Reply = Response<http_body_util::combinators::BoxBody<Bytes, Infallible>>;
 
-async fn answer(request: Request<Incoming>, secrets: Arc<BTreeMap<String, String>>) -> Result<Reply, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    secrets: Arc<BTreeMap<String, String>>,
+) -> Result<Reply, Infallible> {
     let path = request.uri().path().to_owned();
     let question = Limited::new(request.into_body(), QUESTION_BYTES).collect().await;
     let question = question.map(http_body_util::Collected::to_bytes).unwrap_or_default();

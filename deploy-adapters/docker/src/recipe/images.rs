@@ -23,5 +23,7 @@ fn of_language(detection: &Detection) -> Option<String> {
 
 /// A version that can stand in a tag as it is: `22`, `3.13`.
 fn is_plain(version: &str) -> bool {
-    version.split('.').all(|part| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit()))
+    version
+        .split('.')
+        .all(|part| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -12,7 +12,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deploy_core::plan::{CommandKind, Outline};
+use deploy_core::plan::{CommandKind, Origin, Outline};
 
 /// The user and group a generated image runs as: numbers that no base image gives to anybody.
 pub(crate) const USER: &str = "10001:10001";
@@ -40,8 +40,10 @@ pub(crate) struct Recipe {
     pub(crate) build_packages: BTreeSet<String>,
     /// Debian packages of the release.
     pub(crate) runtime_packages: BTreeSet<String>,
-    /// Whether install puts things into a Python environment, which must lie in the build's directory.
-    pub(crate) python: bool,
+    /// The directory that commands run in, relative to the build's: an app that is a member of a workspace.
+    pub(crate) directory: Option<String>,
+    /// Whether install may have put things anywhere: then the release is all of the first stage.
+    pub(crate) whole: bool,
     /// The install command.
     pub(crate) install: Option<String>,
     /// The build command.
@@ -70,6 +72,9 @@ impl Recipe {
             found.map(|command| command.command.clone())
         };
         let (build_image, runtime_image) = images::of(detection)?;
+        let install = outline.commands.iter().find(|command| command.kind == CommandKind::Install);
+        let whole =
+            build_image == runtime_image && install.is_some_and(|install| install.origin == Origin::Explicit);
         let secrets = outline.profile.secrets.iter().filter(|(_, secret)| secret.build);
         Some(Self {
             build_image,
@@ -82,7 +87,8 @@ impl Recipe {
             secrets: secrets.map(|(name, _)| name.clone()).collect(),
             build_packages: detection.build_packages.clone(),
             runtime_packages: detection.runtime_packages.clone(),
-            python: detection.language.as_deref() == Some("python"),
+            directory: inside_workspace(outline),
+            whole,
             install: command(CommandKind::Install),
             build: command(CommandKind::Build),
             start: command(CommandKind::Start),
@@ -90,8 +96,25 @@ impl Recipe {
         })
     }
 
+    /// How many directories above the app the build's directory is.
+    pub(crate) fn levels_up(&self) -> usize {
+        self.directory.as_ref().map_or(0, |directory| directory.split('/').count())
+    }
+
     /// The Dockerfile.
     pub(crate) fn dockerfile(&self, mounts: Mounts) -> String {
         text::dockerfile(self, mounts)
     }
+}
+
+/// Where the app lies below the root of its workspace.
+fn inside_workspace(outline: &Outline) -> Option<String> {
+    let workspace = outline.detection.workspace.as_ref()?.value.trim_matches('/');
+    let base = outline.source.base_directory.as_deref()?.trim_matches('/');
+    let below = match workspace {
+        "" | "." => base,
+        workspace => base.strip_prefix(workspace)?.strip_prefix('/')?,
+    };
+    let plain = |part: &str| !matches!(part, "" | "." | "..");
+    (text::is_literal(below) && below.split('/').all(plain)).then(|| below.to_owned())
 }

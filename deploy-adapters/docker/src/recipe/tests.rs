@@ -10,7 +10,11 @@ fn node() -> Recipe {
     Recipe {
         build_image: "node:22-bookworm".to_owned(),
         runtime_image: "node:22-bookworm-slim".to_owned(),
-        manifests: vec!["package.json".to_owned(), "package-lock.json".to_owned(), "packages/a/package.json".to_owned()],
+        manifests: vec![
+            "package.json".to_owned(),
+            "package-lock.json".to_owned(),
+            "packages/a/package.json".to_owned(),
+        ],
         runtime_files: Vec::new(),
         caches: vec!["/root/.npm".to_owned()],
         environment: BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
@@ -18,7 +22,8 @@ fn node() -> Recipe {
         secrets: vec!["NPM_TOKEN".to_owned()],
         build_packages: BTreeSet::from(["python3".to_owned()]),
         runtime_packages: BTreeSet::new(),
-        python: false,
+        directory: None,
+        whole: false,
         install: Some("npm ci".to_owned()),
         build: Some("npm run build".to_owned()),
         start: Some("node server.js".to_owned()),
@@ -66,6 +71,23 @@ fn only_what_the_release_needs_is_copied_where_that_is_known() {
     let text = recipe.dockerfile(Mounts::No);
     assert!(text.contains("COPY --from=build --chown=10001:10001 [\"/app/dist\",\"/app/dist\"]\n"), "{text}");
     assert!(!text.contains(" /app /app"), "{text}");
+}
+
+#[test]
+fn a_member_of_a_workspace_is_built_in_its_own_directory() {
+    let recipe =
+        Recipe { directory: Some("apps/web".to_owned()), caches: Vec::new(), secrets: Vec::new(), ..node() };
+    let text = recipe.dockerfile(Mounts::No);
+    let install = "WORKDIR /app/apps/web\nRUN [\"/bin/sh\",\"-c\",\"npm ci\"]\nWORKDIR /app\nCOPY . .\n";
+    assert!(text.contains(install), "{text}");
+    assert!(text.contains("FROM node:22-bookworm-slim\nWORKDIR /app/apps/web\n"), "{text}");
+}
+
+#[test]
+fn what_an_explicit_install_put_anywhere_is_in_the_release() {
+    let recipe = Recipe { whole: true, ..node() };
+    let text = recipe.dockerfile(Mounts::No);
+    assert!(text.contains("\nFROM build\n") && !text.contains("--from=build"), "{text}");
 }
 
 /// The instruction at the beginning of every line.

@@ -31,29 +31,42 @@ fn build_stage(text: &mut String, recipe: &Recipe, mounts: Mounts) {
         } else {
             line(text, "COPY . .");
         }
-        if recipe.python {
-            line(text, &run(&format!("python3 -m venv {HOME}/.venv"), recipe, Mounts::No));
-        }
-        line(text, &run(install, recipe, mounts));
+        within(text, recipe, &run(install, recipe, mounts));
     }
     if manifests || recipe.install.is_none() {
         line(text, "COPY . .");
     }
     if let Some(build) = &recipe.build {
-        line(text, &run(build, recipe, mounts));
+        within(text, recipe, &run(build, recipe, mounts));
+    }
+}
+
+/// An instruction in the app's own directory, where that is not the build's.
+fn within(text: &mut String, recipe: &Recipe, instruction: &str) {
+    match &recipe.directory {
+        Some(directory) => {
+            line(text, &format!("WORKDIR {HOME}/{directory}"));
+            line(text, instruction);
+            line(text, &format!("WORKDIR {HOME}"));
+        }
+        None => line(text, instruction),
     }
 }
 
 fn runtime_stage(text: &mut String, recipe: &Recipe) {
-    line(text, &format!("FROM {}", recipe.runtime_image));
-    line(text, &format!("WORKDIR {HOME}"));
+    let from = if recipe.whole { "build" } else { recipe.runtime_image.as_str() };
+    line(text, &format!("FROM {from}"));
+    let directory = recipe.directory.as_ref().map_or(String::new(), |directory| format!("/{directory}"));
+    line(text, &format!("WORKDIR {HOME}{directory}"));
     packages(text, &recipe.runtime_packages);
     environment(text, recipe);
     // Programs that keep a cache look for a home they can write to.
     line(text, "ENV HOME=/tmp");
     let files = recipe.runtime_files.iter().filter(|path| is_literal(path));
     let files: Vec<&String> = files.collect();
-    if files.is_empty() || files.len() < recipe.runtime_files.len() {
+    if recipe.whole {
+        // All of it is here.
+    } else if files.is_empty() || files.len() < recipe.runtime_files.len() {
         line(text, &format!("COPY --from=build --chown={USER} {HOME} {HOME}"));
     } else {
         for path in files {
@@ -77,7 +90,8 @@ fn line(text: &mut String, instruction: &str) {
 }
 
 fn packages(text: &mut String, packages: &BTreeSet<String>) {
-    let plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
+    let plain =
+        |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
     let names: Vec<&str> = packages.iter().filter(plain).map(String::as_str).collect();
     if !names.is_empty() {
         let command = format!(
@@ -91,9 +105,6 @@ fn packages(text: &mut String, packages: &BTreeSet<String>) {
 fn environment(text: &mut String, recipe: &Recipe) {
     for (name, value) in &recipe.environment {
         line(text, &format!("ENV {name}={}", quoted(value)));
-    }
-    if recipe.python {
-        line(text, &format!("ENV VIRTUAL_ENV={HOME}/.venv PATH={HOME}/.venv/bin:$PATH PYTHONUNBUFFERED=1"));
     }
 }
 
@@ -128,7 +139,7 @@ fn copy_manifest(text: &mut String, path: &str) {
 }
 
 /// Whether a path means itself in a Dockerfile: no pattern, no variable, no escape.
-fn is_literal(path: &str) -> bool {
+pub(super) fn is_literal(path: &str) -> bool {
     !path.contains(['*', '?', '[', ']', '$', '\\', '\0', ',', ' '])
         && !path.chars().any(char::is_control)
         && !path.split('/').any(|part| part == "..")

@@ -83,7 +83,8 @@ async fn a_generated_dockerfile_builds_and_runs_without_rights() {
     );
     let mut profile = Profile::default();
     profile.runtime.strategy = Strategy::Commands;
-    profile.runtime.build = Some("test \"$GREETING\" = 'hello \"there\"' && python3 -m compileall -q .".to_owned());
+    profile.runtime.build =
+        Some("test \"$GREETING\" = 'hello \"there\"' && python3 -m compileall -q .".to_owned());
     profile.runtime.start = Some("python3 app.py".to_owned());
     profile.network.internal_port = Some(8000);
     profile.env.insert("GREETING".to_owned(), "hello \"there\"".to_owned());

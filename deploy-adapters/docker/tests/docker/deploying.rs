@@ -50,7 +50,9 @@ async fn a_container_may_do_little() {
 }
 
 /// Asks over and over, each time over a new connection, until told to stop; what was not `200` is kept.
-fn ask_all_the_time(world: &World) -> (tokio::sync::watch::Sender<bool>, JoinHandle<(Vec<String>, Vec<String>)>) {
+fn ask_all_the_time(
+    world: &World,
+) -> (tokio::sync::watch::Sender<bool>, JoinHandle<(Vec<String>, Vec<String>)>) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let edge = world.edge;
     let asking = tokio::spawn(async move {
@@ -92,8 +94,10 @@ async fn inv_26_every_step_can_be_done_again_and_read_back() {
     for step in run.plan.clone().steps() {
         let before = world.probe(&run, step).await.expect("an answer");
         assert_eq!(before, Probe::Absent, "{} was not done yet", step.id);
-        let first = world.perform(&run, step).await.unwrap_or_else(|failure| panic!("{}: {failure:?}", step.id));
-        let again = world.perform(&run, step).await.unwrap_or_else(|failure| panic!("{}: {failure:?}", step.id));
+        let first =
+            world.perform(&run, step).await.unwrap_or_else(|failure| panic!("{}: {failure:?}", step.id));
+        let again =
+            world.perform(&run, step).await.unwrap_or_else(|failure| panic!("{}: {failure:?}", step.id));
         assert_eq!(first.digest, again.digest, "{}", step.id);
         assert_eq!(first.facts.get("container"), again.facts.get("container"), "{}", step.id);
         if matches!(step.id.as_str(), "build" | "start" | "switch") {
@@ -122,7 +126,11 @@ async fn inv_05_what_is_taken_back_leaves_nothing_and_can_be_taken_back_again() 
         world.undo_all(&run).await;
         world.undo_all(&run).await;
         world.executor.finish(run.id).await.expect("a clean end");
-        assert_eq!(world.get().await, (200, "one".to_owned()), "after taking back what came before {until:?}");
+        assert_eq!(
+            world.get().await,
+            (200, "one".to_owned()),
+            "after taking back what came before {until:?}"
+        );
         assert_eq!(world.containers().await.len(), 1, "after taking back what came before {until:?}");
         assert_eq!(world.images().await.len(), 1, "after taking back what came before {until:?}");
     }

@@ -100,7 +100,8 @@ impl Own {
     /// Freezes it, and waits until it is.
     fn freeze(&self) {
         kill_process(self.pid(), Signal::STOP).expect("it runs");
-        let state = || std::fs::read_to_string(format!("/proc/{}/stat", self.daemon.id())).unwrap_or_default();
+        let state =
+            || std::fs::read_to_string(format!("/proc/{}/stat", self.daemon.id())).unwrap_or_default();
         while !state().contains(") T ") {
             std::thread::yield_now();
         }
@@ -124,7 +125,10 @@ impl Drop for Own {
 
 fn launch_runtime(directory: &Path) -> std::io::Result<Child> {
     let at = |name: &str| directory.join(name).display().to_string();
-    std::fs::write(directory.join("containerd.toml"), "disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")?;
+    std::fs::write(
+        directory.join("containerd.toml"),
+        "disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n",
+    )?;
     let (config, root, state, socket) =
         (at("containerd.toml"), at("containerd"), at("containerd-state"), at("containerd.sock"));
     let words = ["--config", &config, "--root", &root, "--state", &state, "--address", &socket];
@@ -141,8 +145,20 @@ fn launch(directory: &Path, bridge: &str) -> std::io::Result<Child> {
         (at("data"), at("exec"), at("pid"), format!("unix://{}", at("docker.sock")));
     let (runtime, bridge) = (at("containerd.sock"), format!("--bridge={bridge}"));
     let words = [
-        "--data-root", &data, "--exec-root", &exec, "--pidfile", &pid, "--host", &socket, "--containerd", &runtime,
-        &bridge, "--iptables=false", "--ip6tables=false", "--shutdown-timeout=5",
+        "--data-root",
+        &data,
+        "--exec-root",
+        &exec,
+        "--pidfile",
+        &pid,
+        "--host",
+        &socket,
+        "--containerd",
+        &runtime,
+        &bridge,
+        "--iptables=false",
+        "--ip6tables=false",
+        "--shutdown-timeout=5",
     ];
     command("dockerd", &words).stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log)).spawn()
 }
@@ -193,7 +209,11 @@ async fn f42_an_engine_that_is_killed_between_any_two_steps_leaves_nothing_half_
         }
         let started = Instant::now();
         while world.get().await != (200, serves.clone()) {
-            assert!(started.elapsed() < Duration::from_secs(30), "{after}: {ended:?}, {:?}", world.get().await);
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "{after}: {ended:?}, {:?}",
+                world.get().await
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let running = world.containers().await.into_values().filter(|state| state == "running").count();
@@ -211,8 +231,7 @@ async fn f42_an_engine_that_hangs_ends_in_a_word_for_it_and_reading_back_says_it
     let start = run.plan.steps().iter().find(|step| step.id.as_str() == "start").expect("the step").clone();
 
     own.freeze();
-    let (performed, probed) =
-        tokio::join!(world.perform(&run, &start), world.probe(&run, &start));
+    let (performed, probed) = tokio::join!(world.perform(&run, &start), world.probe(&run, &start));
     let failure = performed.expect_err("nobody answers");
     assert_eq!(failure.code, FailureCode::TargetUnavailable, "{failure:?}");
     assert!(probed.is_err(), "an error counts as unknown: {probed:?}");

@@ -20,7 +20,8 @@ async fn fails(world: &World, end: &str) -> (String, Failure) {
 async fn f29_a_process_that_ends_is_heard_at_once_with_its_last_lines() {
     let Some(world) = world().await else { return };
     let started = Instant::now();
-    let (step, failure) = fails(&world, r#"CMD ["sh","-c","sleep 0.3; echo no database at db:5432 >&2; exit 3"]"#).await;
+    let (step, failure) =
+        fails(&world, r#"CMD ["sh","-c","sleep 0.3; echo no database at db:5432 >&2; exit 3"]"#).await;
     assert_eq!((step.as_str(), failure.code), ("check-candidate", FailureCode::ReleaseExited), "{failure:?}");
     assert!(failure.message.contains("exit code 3"), "{failure:?}");
     assert!(failure.tail.contains(&"no database at db:5432".to_owned()), "{failure:?}");

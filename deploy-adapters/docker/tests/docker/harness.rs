@@ -19,7 +19,9 @@ use deploy_core::failure::Failure;
 use deploy_core::id::{DeploymentId, Fence, Name, StepId, Version};
 use deploy_core::log::LogLine;
 use deploy_core::plan::{Draft, DraftRequest, Output, Plan, Step, Undo, draft};
-use deploy_core::port::{Executor, Ids as _, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, Survey};
+use deploy_core::port::{
+    Executor, Ids as _, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, Survey,
+};
 use deploy_core::reason::Reason;
 use deploy_core::spec::{Actor, Profile, SecretRef, Source, Spec};
 use deploy_core::time::Timestamp;
@@ -137,7 +139,8 @@ impl World {
         let docker = Docker::connect_with_host(host).expect("an engine");
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let owner: Name = format!("test-{}-{number}", std::process::id()).parse().expect("a name");
-        let (state, source) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (state, source) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let config = Config {
             dir: state.path().join("edge"),
             releases: state.path().join("releases"),
@@ -217,7 +220,8 @@ impl World {
     ) -> Result<(Arc<Plan>, Source), Vec<Reason>> {
         let path = self.source.path().to_string_lossy().into_owned();
         let resource = "web".parse().expect("a resource");
-        let mut spec = Spec::directory(resource, "docker".parse().expect("a name"), path, Actor("test".into()));
+        let mut spec =
+            Spec::directory(resource, "docker".parse().expect("a name"), path, Actor("test".into()));
         spec.profile = profile;
         if let Some(kept) = &kept {
             spec.source = Source::Release { version: kept.version };
@@ -344,12 +348,16 @@ impl World {
 
     /// The names of this world's containers, with their states.
     pub(crate) async fn containers(&self) -> BTreeMap<String, String> {
-        let filters = std::collections::HashMap::from([("label", vec![format!("deploy.owner={}", self.owner)])]);
+        let filters =
+            std::collections::HashMap::from([("label", vec![format!("deploy.owner={}", self.owner)])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await.expect("a list");
         let pair = |c: bollard::models::ContainerSummary| {
             let name = c.names.unwrap_or_default().first().cloned().unwrap_or_default();
-            (name.trim_start_matches('/').to_owned(), c.state.map(|state| state.to_string()).unwrap_or_default())
+            (
+                name.trim_start_matches('/').to_owned(),
+                c.state.map(|state| state.to_string()).unwrap_or_default(),
+            )
         };
         found.into_iter().map(pair).collect()
     }
@@ -360,6 +368,11 @@ impl World {
         let images = self.docker.list_images(Some(options)).await.expect("a list");
         let ours = format!("deploy.local/{}/", self.owner);
         images.into_iter().flat_map(|image| image.repo_tags).filter(|tag| tag.starts_with(&ours)).collect()
+    }
+
+    /// The edge's control socket.
+    pub(crate) fn edge_socket(&self) -> PathBuf {
+        control_socket(&self.state.path().join("edge"))
     }
 
     /// Removes everything this world made. It is an error if anything stays.
@@ -388,8 +401,54 @@ impl World {
     }
 }
 
-/// One request over a connection of its own.
+/// A test that failed, or that has no end of its own, leaves nothing running either.
+impl Drop for World {
+    fn drop(&mut self) {
+        let (docker, owner) = (self.docker.clone(), self.owner.clone());
+        let swept = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                let sweeping = async {
+                    tokio::time::timeout(std::time::Duration::from_secs(20), sweep(&docker, &owner)).await
+                };
+                let _ = runtime.block_on(sweeping);
+            }
+        });
+        let _ = swept.join();
+    }
+}
+
+/// Removes what carries the label of a test.
+async fn sweep(docker: &Docker, owner: &Name) -> Option<()> {
+    use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBuilder};
+    let filters = std::collections::HashMap::from([("label", vec![format!("deploy.owner={owner}")])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    for container in docker.list_containers(Some(options)).await.ok()? {
+        let options = bollard::query_parameters::RemoveContainerOptionsBuilder::default().force(true).build();
+        let _ = docker.remove_container(&container.id?, Some(options)).await;
+    }
+    let ours = format!("deploy.local/{owner}/");
+    for image in docker.list_images(Some(ListImagesOptionsBuilder::default().build())).await.ok()? {
+        for tag in image.repo_tags.iter().filter(|tag| tag.starts_with(&ours)) {
+            let _ =
+                docker.remove_image(tag, None::<bollard::query_parameters::RemoveImageOptions>, None).await;
+        }
+    }
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    for network in docker.list_networks(Some(options)).await.ok()? {
+        let _ = docker.remove_network(&network.id?).await;
+    }
+    Some(())
+}
+
+/// One request over a connection of its own: status and body.
 pub(crate) async fn http_get(address: SocketAddr, host: &str) -> (u16, String) {
+    let (status, _, body) = http_exchange(address, host).await;
+    (status, body)
+}
+
+/// One request over a connection of its own: status, head and body.
+pub(crate) async fn http_exchange(address: SocketAddr, host: &str) -> (u16, String, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
@@ -398,6 +457,6 @@ pub(crate) async fn http_get(address: SocketAddr, host: &str) -> (u16, String) {
     stream.read_to_end(&mut answer).await.expect("an answer");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-    (status, body)
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (status, head.to_owned(), body.to_owned())
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+};
 use deploy_core::failure::FailureCode;
 use deploy_core::port::{Executor as _, Keep, ReleaseState, SurveyRequest};
 use deploy_core::reason::ReasonCode;

@@ -2,6 +2,7 @@
 //! passes; with `docker` in DEPLOY_TEST_REQUIRE it fails instead. One binary, one module per concern.
 
 mod building;
+mod contract;
 mod deploying;
 mod engine_gone;
 mod failing;

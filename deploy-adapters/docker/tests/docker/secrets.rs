@@ -10,7 +10,9 @@ use crate::harness::world;
 const CANARY: &str = "CANARY-c0ffee-4711";
 
 fn with_secret(mut profile: Profile) -> Profile {
-    profile.secrets.insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false });
+    profile
+        .secrets
+        .insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false });
     profile
 }
 
@@ -66,7 +68,8 @@ async fn a_secret_without_a_value_is_said_before_anything_is_done() {
     let resource = "web".parse().expect("a resource");
     let mut spec = Spec::directory(resource, "docker".parse().expect("a name"), "/", Actor("test".into()));
     spec.profile = profile.clone();
-    let request = SurveyRequest { resource: &spec.resource, spec: &spec, host: "web.localhost", digest: None };
+    let request =
+        SurveyRequest { resource: &spec.resource, spec: &spec, host: "web.localhost", digest: None };
     let reasons = world.executor.survey(&request).await.expect("an answer");
     assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), [ReasonCode::SecretMissing]);
     let mut run = world.run(profile);
@@ -86,7 +89,9 @@ async fn f11_inv_36_a_build_reads_a_secret_that_no_layer_and_no_history_keeps() 
         "FROM busybox:stable\nCOPY www /www\nRUN --mount=type=secret,id=API_TOKEN cat /run/secrets/API_TOKEN && \
          wc -c < /run/secrets/API_TOKEN > /www/index.html\nUSER 1000\nCMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n",
     );
-    profile.secrets.insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true });
+    profile
+        .secrets
+        .insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true });
     let mut run = world.run(profile);
     world.steps(&mut run, "start").await.expect("an image");
     assert!(world.said.text().contains("[secret API_TOKEN]"), "the build has it: {}", world.said.text());
@@ -99,9 +104,12 @@ async fn f11_inv_36_a_build_reads_a_secret_that_no_layer_and_no_history_keeps() 
     }
     drop(exported);
     let layers = String::from_utf8_lossy(&layers).into_owned();
-    for (what, text) in
-        [("image", format!("{image:?}")), ("history", format!("{history:?}")), ("layers", layers), ("log", world.said.text())]
-    {
+    for (what, text) in [
+        ("image", format!("{image:?}")),
+        ("history", format!("{history:?}")),
+        ("layers", layers),
+        ("log", world.said.text()),
+    ] {
         assert!(!text.contains(CANARY), "the secret is in the {what}");
     }
     world.undo_all(&run).await;
