@@ -8,7 +8,7 @@
 # outside a temporary directory is touched: no generated request is allowed to deploy anything.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
-program="${1:-${CARGO_TARGET_DIR:-$root/target}/debug/deploy}"
+program="$(realpath "${1:-${CARGO_TARGET_DIR:-$root/target}/debug/deploy}")"
 place="$(mktemp -d /tmp/deploy-schemathesis.XXXXXX)"
 deploy() { "$program" --state-dir "$place/s" "$@"; }
 end() { deploy serve --stop >/dev/null 2>&1 || true; rm -rf "$place"; }
@@ -21,7 +21,9 @@ if [ -z "$schemathesis" ]; then
     schemathesis="$place/venv/bin/schemathesis"
 fi
 
-token="$(deploy token create --scope admin --name schemathesis 2>/dev/null)"
+cd "$place" # schemathesis leaves files of its own where it runs
+admin="$(deploy token create --scope admin --name schemathesis 2>/dev/null)"
+token="$(deploy token create --scope deploy --name schemathesis 2>/dev/null)"
 deploy serve --listen 127.0.0.1:0 2>"$place/log" &
 for _ in $(seq 300); do grep -q '^ready' "$place/log" && break; sleep 0.1; done
 url="$(sed -n 's/^answering on \(http:[^ ]*\)\/$/\1/p' "$place/log")"
@@ -40,6 +42,8 @@ check() {
 # Everything but submitting, with ids of nothing: no request finds anything to act on.
 : >"$place/config.toml"
 check --exclude-operation-id deploy
+# Tokens, with the one that may: without following links, or it would revoke itself.
+(token="$admin"; check --include-path-regex '^/api/tokens' --phases coverage,fuzzing)
 # The same about a deployment and a resource that are there. What would deploy again stays out.
 cat >"$place/config.toml" <<TOML
 [[operations]]

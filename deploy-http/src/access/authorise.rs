@@ -27,6 +27,7 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     if let Some(why) = door.foreign(request.headers(), request.uri()) {
+        tracing::info!(target: "deploy_http::access", why, "refused");
         let hint = "use the address of this server, or name its host with `deploy serve --host`";
         return Problem::new(StatusCode::FORBIDDEN, "foreign_host", why, hint).into_response();
     }
@@ -76,6 +77,7 @@ fn refused(api: &Api, client: Option<Client>) -> Problem {
     if let Some(Err(seconds)) = client.map(|client| api.rates().refusal(client)) {
         return limited("too many tokens were refused", seconds);
     }
+    tracing::info!(target: "deploy_http::access", ?client, "a token was refused");
     let title = "the token is not valid: it is unknown, revoked or expired";
     let hint = "make one with `deploy token create`";
     Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", title, hint)

@@ -69,7 +69,7 @@ impl Tokens for Kept {
 fn guarded(limits: Limits) -> (Bench, Arc<Kept>) {
     let kept = Arc::new(Kept::default());
     let tokens: Arc<dyn Tokens> = Arc::clone(&kept) as _;
-    (Bench::new(Setup { limits, tokens: Some(tokens), ..Setup::default() }), kept)
+    (Bench::new(Setup { limits: Some(limits), tokens: Some(tokens), ..Setup::default() }), kept)
 }
 
 /// A path of the route, for things that are not there.

@@ -107,13 +107,14 @@ pub(crate) struct Setup {
     pub(crate) steps: usize,
     pub(crate) lines: usize,
     pub(crate) line_bytes: usize,
-    pub(crate) limits: Limits,
+    /// The default bounds when absent.
+    pub(crate) limits: Option<Limits>,
     pub(crate) tokens: Option<Arc<dyn Tokens>>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { steps: 2, lines: 0, line_bytes: 10, limits: Limits::default(), tokens: None }
+        Self { steps: 2, lines: 0, line_bytes: 10, limits: None, tokens: None }
     }
 }
 
@@ -133,7 +134,8 @@ impl Bench {
             Engine::builder(instruments.observe(store.clone()), Directories::default(), Rules::default())
                 .executor(target)
                 .build();
-        let api = Api::new(Parts { limits, tokens, instruments, ..Parts::of(engine) });
+        let api =
+            Api::new(Parts { limits: limits.unwrap_or_default(), tokens, instruments, ..Parts::of(engine) });
         let source = tempfile::tempdir().unwrap();
         std::fs::write(source.path().join("index.html"), "hello").unwrap();
         Self { api, store: Arc::new(store), gate, source }

@@ -133,7 +133,7 @@ async fn an_event_source_that_has_everything_is_told_not_to_come_back() {
 #[tokio::test]
 async fn a_quiet_stream_says_that_it_is_there_and_where() {
     let limits = Limits { heartbeat: Duration::from_millis(20), ..Limits::default() };
-    let bench = Bench::new(Setup { limits, ..Setup::default() });
+    let bench = Bench::new(Setup { limits: Some(limits), ..Setup::default() });
     let id = bench.deploy().await;
     let path = format!("/api/deployments/{id}/events?follow=true");
     let mut open = Open::start(&bench.socket(), &path, &[]).await;
@@ -224,7 +224,7 @@ async fn lines_that_a_filter_leaves_out_are_no_gap() {
 #[tokio::test]
 async fn inv_39_followers_are_bounded_and_others_still_get_through() {
     let bench =
-        Bench::new(Setup { limits: Limits { followers: 2, ..Limits::default() }, ..Setup::default() });
+        Bench::new(Setup { limits: Some(Limits { followers: 2, ..Limits::default() }), ..Setup::default() });
     let id = bench.deploy().await;
     let (router, path) = (bench.socket(), format!("/api/deployments/{id}/events?follow=true"));
     let first = Open::start(&router, &path, &[]).await;
