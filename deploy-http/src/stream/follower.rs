@@ -17,8 +17,10 @@ use super::record::{Filter, Record, What, page};
 use crate::api::Api;
 use crate::metrics::Following;
 
-/// Records read from the journal at once.
+/// Records read from the journal at once: at most, and at least. How many depends on how many fit into a
+/// chunk, as what does not fit is read again.
 const PAGE: usize = 128;
+const SMALL_PAGE: usize = 8;
 /// A chunk is full when it has this many bytes. A client that does not read holds one chunk.
 const CHUNK: usize = 32 * 1024;
 
@@ -37,6 +39,7 @@ pub(super) struct Follower {
     api: Api,
     order: Order,
     cursor: Seq,
+    page: usize,
     feed: Option<(Arc<Feed>, watch::Receiver<u64>)>,
     opened: bool,
     closed: bool,
@@ -59,6 +62,7 @@ impl Follower {
             api,
             order,
             cursor,
+            page: SMALL_PAGE,
             feed: None,
             opened: false,
             closed: false,
@@ -111,7 +115,7 @@ impl Follower {
         let Order { id, what, follow, .. } = self.order;
         let engine = self.api.engine();
         let status = engine.status(id).await?;
-        let records = page(engine, id, what, self.cursor, PAGE).await?;
+        let records = page(engine, id, what, self.cursor, self.page).await?;
         if !records.is_empty() {
             return Ok(Next::Records(records.into_iter().map(Arc::new).collect()));
         }
@@ -146,7 +150,7 @@ impl Follower {
 
     fn write(&mut self, out: &mut String, records: &[Arc<Record>]) {
         let Order { form, filter, .. } = &self.order;
-        for record in records {
+        for (written, record) in records.iter().enumerate() {
             let expected = self.cursor.next();
             if record.sequence > expected {
                 let (from, to) = (expected, Seq(record.sequence.0 - 1));
@@ -157,9 +161,11 @@ impl Follower {
             }
             self.cursor = record.sequence;
             if out.len() >= CHUNK {
+                self.page = (written + 1).clamp(SMALL_PAGE, PAGE);
                 return;
             }
         }
+        self.page = (self.page * 2).min(PAGE);
     }
 
     /// Waits until something may be there; says so if nothing came for long.

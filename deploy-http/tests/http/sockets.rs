@@ -42,7 +42,7 @@ async fn followers(bench: &Bench) -> String {
 }
 
 /// More than the kernel takes for a client that does not read.
-const MUCH: Setup = Setup { steps: 2, lines: 1_000, line_bytes: 4_000, limits: None, tokens: None };
+const MUCH: Setup = Setup { steps: 2, lines: 1_000, line_bytes: 3_000, limits: None, tokens: None };
 
 /// Connections that follow a log and never read.
 async fn dead(address: SocketAddr, head: &str) -> Vec<TcpStream> {
@@ -55,7 +55,8 @@ async fn dead(address: SocketAddr, head: &str) -> Vec<TcpStream> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inv_41_a_dead_reader_delays_nobody() {
-    let bench = Bench::new(MUCH);
+    let limits = Limits { stall: 2 * LONG, ..Limits::default() };
+    let bench = Bench::new(Setup { limits: Some(limits), ..MUCH });
     let (address, _serving) = served(&bench).await;
     let id = bench.deploy().await;
     let head = gets(&format!("/api/deployments/{id}/logs?follow=true"));
@@ -77,7 +78,7 @@ async fn inv_41_a_dead_reader_delays_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inv_39_a_dead_reader_is_given_up() {
-    let limits = Limits { stall: Duration::from_millis(100), ..Limits::default() };
+    let limits = Limits { stall: Duration::from_secs(2), ..Limits::default() };
     let bench = Bench::new(Setup { limits: Some(limits), ..MUCH });
     let (address, _serving) = served(&bench).await;
     let id = bench.deployed().await;
