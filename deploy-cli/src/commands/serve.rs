@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use deploy_core::engine::Engine;
 use deploy_detect::Catalogue;
 use deploy_edge::{Counters, EdgeClient, control_socket};
-use deploy_http::{Api, Door, EdgeCounters, Instruments, Parts, Serving, Tokens as _, serve_tcp, serve_unix};
+use deploy_http::{
+    Api, Door, EdgeCounters, Instruments, Limits, Parts, Serving, Tokens as _, serve_tcp, serve_unix,
+};
 use deploy_source::Directories;
 use deploy_store_sqlite::SqliteStore;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit, test_kill_process};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -80,6 +82,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;
     let api = Api::new(Parts {
         tokens: Some(tokens),
+        limits: limits(),
         instruments: instruments.clone(),
         ..Parts::of(engine.clone())
     });
@@ -98,6 +101,28 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     watching.abort();
     end(&engine, &api, listeners, store, state).await;
     Ok(Exit::Done)
+}
+
+/// As many connections as there may be open files, and some files left for the work itself.
+fn limits() -> Limits {
+    let all = Limits::default();
+    let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
+    let connections = (files / 4 * 3).clamp(64, all.connections);
+    Limits { connections, followers: (connections / 10 * 9).min(all.followers), ..all }
+}
+
+/// Raises how many files this process may have open, as far as it may, and says how many that are.
+fn open_files() -> u64 {
+    /// Enough, and not so many that a build suffers that closes every possible one.
+    const FILES: u64 = 16_384;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.unwrap_or(FILES).min(FILES);
+    let current = current.unwrap_or(FILES);
+    if current >= wanted {
+        return current;
+    }
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    if raised.is_ok() { wanted } else { current }
 }
 
 /// What the address gives. Without a token only loopback is given to strangers.
