@@ -5,7 +5,10 @@
 //! manual); what was only recognised comes after them.
 
 mod asked;
+mod clojure;
+mod dotnet;
 mod go;
+mod jvm;
 mod listen;
 mod parts;
 mod php;
@@ -14,6 +17,7 @@ mod python;
 mod release;
 mod ruby;
 mod rust;
+mod scala;
 #[cfg(test)]
 mod testing;
 
@@ -29,8 +33,19 @@ pub(super) const PLANNED: Rule = planned;
 pub(super) const RECOGNISED: Rule = recognised;
 
 /// In the order they are asked, full-stack frameworks first: they are the ones that keep other languages beside them.
-const ALL: &[Rule] =
-    &[ruby::RAILS, python::DJANGO, php::RULE, go::RULE, rust::RULE, ruby::RULE, python::RULE];
+const ALL: &[Rule] = &[
+    ruby::RAILS,
+    python::DJANGO,
+    php::RULE,
+    scala::RULE,
+    jvm::RULE,
+    clojure::RULE,
+    dotnet::RULE,
+    go::RULE,
+    rust::RULE,
+    ruby::RULE,
+    python::RULE,
+];
 
 fn planned(scene: &Scene<'_>) -> Option<Detection> {
     candidates(scene).find(is_planned)

@@ -13,8 +13,7 @@ use crate::rule::{Rule, Scene};
 pub(super) const RULE: Rule = detect;
 
 /// The releases with long support, for which every image exists.
-const RELEASES: Releases =
-    Releases { language: "Java", all: &["8", "11", "17", "21", "25"], usual: "21" };
+const RELEASES: Releases = Releases { language: "Java", all: &["8", "11", "17", "21", "25"], usual: "21" };
 
 /// A framework: what shows it in the build's description, and how it is told its port.
 struct Framework {
@@ -77,7 +76,7 @@ struct Module {
 /// The program of a module: language, framework, images, port and health, without commands.
 fn program(scene: &Scene<'_>, module: &Module, manager: &str) -> Program {
     let has = |path: &str| scene.has_directory(&format!("{}{path}", module.directory));
-    let kotlin = has("src/main/kotlin") || has("src/commonMain/kotlin") || has("src/main/kotlin") ;
+    let kotlin = has("src/main/kotlin") || has("src/commonMain/kotlin") || has("src/main/kotlin");
     let language = match () {
         () if has("src/main/java") => "java",
         () if kotlin || module.description.contains("kotlin(\"jvm\")") => "kotlin",
@@ -85,16 +84,24 @@ fn program(scene: &Scene<'_>, module: &Module, manager: &str) -> Program {
         () if has("src/main/groovy") => "groovy",
         () => "java",
     };
-    let mut program = Program::new(language, scene.fact(&module.file, format!("belongs to a project of {manager}")));
+    let mut program =
+        Program::new(language, scene.fact(&module.file, format!("belongs to a project of {manager}")));
     program.detection.package_manager = Some(manager.to_owned());
-    let framework = FRAMEWORKS.iter().find(|framework| {
-        framework.markers.iter().any(|marker| module.description.contains(marker))
-    });
+    let framework = FRAMEWORKS
+        .iter()
+        .find(|framework| framework.markers.iter().any(|marker| module.description.contains(marker)));
     program.detection.kind = ProjectKind::Worker;
     if let Some(framework) = framework {
         program.framework(framework.name, scene.fact(&module.file, format!("uses {}", framework.name)));
         let is_spring = framework.name == "spring-boot";
-        let answers = ["starter-web", "starter-webflux", "starter-jersey", "starter-data-rest", "starter-graphql", "starter-thymeleaf"];
+        let answers = [
+            "starter-web",
+            "starter-webflux",
+            "starter-jersey",
+            "starter-data-rest",
+            "starter-graphql",
+            "starter-thymeleaf",
+        ];
         let answers = !is_spring || answers.iter().any(|starter| module.description.contains(starter));
         program.detection.kind = if answers { ProjectKind::Server } else { ProjectKind::Worker };
         let port = configured_port(scene, module).unwrap_or(framework.port);
@@ -112,7 +119,8 @@ fn program(scene: &Scene<'_>, module: &Module, manager: &str) -> Program {
 
 /// The resources that configure the program, and the usual names of its main file.
 fn sources(scene: &Scene<'_>, module: &Module) -> Vec<String> {
-    let resources = ["application.conf", "application.yaml", "application.yml"].map(|name| format!("src/main/resources/{name}"));
+    let resources = ["application.conf", "application.yaml", "application.yml"]
+        .map(|name| format!("src/main/resources/{name}"));
     let mains = ["kotlin", "java"].iter().flat_map(|language| {
         ["Application", "App", "Main", "Server"].iter().map(move |name| {
             let ending = if *language == "kotlin" { "kt" } else { "java" };
@@ -126,7 +134,13 @@ fn sources(scene: &Scene<'_>, module: &Module) -> Vec<String> {
         let mut directory = format!("{}src/main/{language}", module.directory);
         for _ in 0..6 {
             let found = scene.files(&directory);
-            files.extend(found.iter().filter(|name| name.ends_with(".kt") || name.ends_with(".java")).take(4).map(|name| format!("{directory}/{name}")));
+            files.extend(
+                found
+                    .iter()
+                    .filter(|name| name.ends_with(".kt") || name.ends_with(".java"))
+                    .take(4)
+                    .map(|name| format!("{directory}/{name}")),
+            );
             match (&scene.directories(&directory)[..], found.is_empty()) {
                 ([only], true) => directory = format!("{directory}/{only}"),
                 (_, _) => break,
@@ -144,7 +158,10 @@ fn configured_port(scene: &Scene<'_>, module: &Module) -> Option<u16> {
     let number = |text: &str| {
         let text = text.trim().trim_matches(['"', '\'']);
         // `${PORT:8080}`.
-        let text = text.strip_prefix("${").and_then(|rest| rest.split_once(':')?.1.strip_suffix('}')).unwrap_or(text);
+        let text = text
+            .strip_prefix("${")
+            .and_then(|rest| rest.split_once(':')?.1.strip_suffix('}'))
+            .unwrap_or(text);
         text.parse().ok().filter(|port| *port > 0)
     };
     let properties = scene.text(&at("application.properties")).and_then(|text| {
@@ -174,8 +191,8 @@ fn health(scene: &Scene<'_>, module: &Module, program: &mut Program) {
         ("micronaut-management", "/health"),
     ];
     let found = paths.into_iter().find(|(marker, _)| module.description.contains(marker));
-    program.detection.health_path =
-        found.map(|(marker, path)| scene.found(path.to_owned(), &module.file, format!("{marker} answers {path}")));
+    program.detection.health_path = found
+        .map(|(marker, path)| scene.found(path.to_owned(), &module.file, format!("{marker} answers {path}")));
 }
 
 /// The version of Java in the files that tools read.
@@ -210,7 +227,8 @@ fn start_jar(program: &Program, jar: &str) -> String {
     let framework = program.detection.framework.as_deref();
     let properties = FRAMEWORKS.iter().find(|known| Some(known.name) == framework);
     let port = program.usual_port.map_or(8080, |(port, _)| port);
-    let properties = properties.map_or(String::new(), |known| known.properties.replace("8080", &port.to_string()));
+    let properties =
+        properties.map_or(String::new(), |known| known.properties.replace("8080", &port.to_string()));
     let properties = if program.detection.kind == ProjectKind::Server { properties } else { String::new() };
     format!("java{properties} -jar {jar}")
 }

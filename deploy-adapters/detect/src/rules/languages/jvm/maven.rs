@@ -82,11 +82,16 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>) -> Detection {
             let start = start_jar(&program, &jar);
             let fact = format!("makes {jar}");
             program.detection.start = Some(scene.found(start, &module.file, fact));
-            let keeps = if jar.contains("quarkus-app") { format!("{}target/quarkus-app/", module.directory) } else { jar };
+            let keeps = if jar.contains("quarkus-app") {
+                format!("{}target/quarkus-app/", module.directory)
+            } else {
+                jar
+            };
             program.detection.runtime_files = vec![keeps];
         }
         None => {
-            let message = "this project of Maven is packaged for an application server (war), which has to be chosen";
+            let message =
+                "this project of Maven is packaged for an application server (war), which has to be chosen";
             program.detection.kind = ProjectKind::Server;
             let evidence = scene.fact(&module.file, "is packaged as war");
             program.detection.blocked.push(start_unknown(evidence, message.to_owned(), "catalina.sh run"));
@@ -96,7 +101,14 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>) -> Detection {
 }
 
 fn images(scene: &Scene<'_>, module: &Module, program: &mut Program) {
-    let tags = ["maven.compiler.release", "java.version", "maven.compiler.source", "maven.compiler.target", "jdk.version", "release"];
+    let tags = [
+        "maven.compiler.release",
+        "java.version",
+        "maven.compiler.source",
+        "maven.compiler.target",
+        "jdk.version",
+        "release",
+    ];
     let in_pom = || {
         let value = tags.iter().find_map(|tag| {
             let value = tag_text(&module.description, tag)?;
@@ -121,7 +133,9 @@ fn tag_text<'t>(text: &'t str, tag: &str) -> Option<&'t str> {
 fn head(pom: &str) -> String {
     let mut head = pom.to_owned();
     for part in ["parent", "dependencies", "dependencyManagement", "build", "profiles", "properties"] {
-        while let (Some(start), Some(end)) = (head.find(&format!("<{part}>")), head.find(&format!("</{part}>"))) {
+        while let (Some(start), Some(end)) =
+            (head.find(&format!("<{part}>")), head.find(&format!("</{part}>")))
+        {
             if end < start {
                 break;
             }
@@ -162,4 +176,3 @@ fn jar(pom: &str, module: &Module) -> Option<String> {
         None => format!("{target}/*{suffix}.{ending}"),
     })
 }
-
