@@ -6,10 +6,15 @@
 
 mod asked;
 mod clojure;
+mod dart;
 mod dotnet;
+mod elixir;
+mod gleam;
 mod go;
+mod haskell;
 mod jvm;
 mod listen;
+mod native;
 mod parts;
 mod php;
 mod program;
@@ -18,6 +23,8 @@ mod release;
 mod ruby;
 mod rust;
 mod scala;
+mod shell;
+mod swift;
 #[cfg(test)]
 mod testing;
 
@@ -32,10 +39,14 @@ pub(super) const PLANNED: Rule = planned;
 /// Programs that were recognised, whatever is missing.
 pub(super) const RECOGNISED: Rule = recognised;
 
+/// What says least: a script of a usual name.
+pub(super) const SCRIPTS: Rule = scripts;
+
 /// In the order they are asked, full-stack frameworks first: they are the ones that keep other languages beside them.
 const ALL: &[Rule] = &[
     ruby::RAILS,
     python::DJANGO,
+    elixir::RULE,
     php::RULE,
     scala::RULE,
     jvm::RULE,
@@ -45,6 +56,16 @@ const ALL: &[Rule] = &[
     rust::RULE,
     ruby::RULE,
     python::RULE,
+    gleam::RULE,
+    elixir::ERLANG,
+    haskell::RULE,
+    swift::RULE,
+    dart::RULE,
+    native::CRYSTAL,
+    native::ZIG,
+    native::OCAML,
+    native::CPP,
+    native::COBOL,
 ];
 
 fn planned(scene: &Scene<'_>) -> Option<Detection> {
@@ -53,6 +74,10 @@ fn planned(scene: &Scene<'_>) -> Option<Detection> {
 
 fn recognised(scene: &Scene<'_>) -> Option<Detection> {
     candidates(scene).next()
+}
+
+fn scripts(scene: &Scene<'_>) -> Option<Detection> {
+    if scene.is_static_by_choice() { None } else { (shell::RULE)(scene) }
 }
 
 fn candidates<'s>(scene: &'s Scene<'_>) -> impl Iterator<Item = Detection> + 's {

@@ -130,21 +130,17 @@ fn program(scene: &Scene<'_>, manifest: &Value, package: &Package) -> Detection 
         several(scene, package, &mut program);
         return program.plan(scene);
     };
-    let which = match package.bins.len() {
-        1 => String::new(),
-        _ => format!(" --bin {}", bin.name),
-    };
     let evidence = scene.fact(MANIFEST, format!("has the program {}", bin.name));
     // A member finds the lockfile and the output at the root of its workspace.
     let above = root_above(scene, manifest);
-    let (output, flag) = match &above {
-        Some((levels, _)) => (format!("{}target/release", "../".repeat(*levels)), String::new()),
-        None => ("target/release".to_owned(), which),
+    let output = match &above {
+        Some((levels, _)) => format!("{}target/release", "../".repeat(*levels)),
+        None => "target/release".to_owned(),
     };
     let is_locked =
         above.as_ref().map_or_else(|| scene.has("Cargo.lock"), |(_, root)| root.has("Cargo.lock"));
     let locked = if is_locked { " --locked" } else { "" };
-    run(scene, &mut program, bin, format!("cargo build --release{locked}{flag}"), &output, evidence, "");
+    run(scene, &mut program, bin, format!("cargo build --release{locked}"), &output, evidence, "");
     if let Some((_, root)) = above {
         program.detection.workspace = Some(Found {
             value: root.at().to_owned(),

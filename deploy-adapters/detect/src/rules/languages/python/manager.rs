@@ -101,10 +101,16 @@ impl Manager {
             let file = if tool == Tool::Pipenv { "Pipfile" } else { "pyproject.toml" };
             return Self::new(scene, tool, file, false, Vec::new());
         }
-        if let Some(file) = scene.first_of(&["pyproject.toml", "setup.py", "setup.cfg"]) {
+        let installs = project.at(&["build-system"]).is_object()
+            || !project.texts_at(&["project", "dependencies"]).is_empty()
+            || project.is_null();
+        let package = scene.first_of(&["setup.py", "setup.cfg"]);
+        let package = package.or_else(|| scene.first_of(&["pyproject.toml"]).filter(|_| installs));
+        if let Some(file) = package {
             return Self::new(scene, Tool::Pip, file, false, Vec::new());
         }
-        let file = super::app::entry(scene).unwrap_or("environment.yml");
+        let project = scene.first_of(&["pyproject.toml"]);
+        let file = project.or_else(|| super::app::entry(scene)).unwrap_or("environment.yml");
         Self::new(scene, Tool::None, file, true, Vec::new())
     }
 

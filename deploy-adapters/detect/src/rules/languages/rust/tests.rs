@@ -20,7 +20,7 @@ fn the_binary_is_the_one_that_is_meant() {
         (
             "[package]\nname = \"x\"\ndefault-run = \"b\"",
             &["src/bin/a.rs", "src/bin/b.rs", "src/main.rs"],
-            "cargo build --release --locked --bin b",
+            "cargo build --release --locked",
             "./target/release/b",
         ),
         (
