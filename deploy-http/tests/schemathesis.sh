@@ -42,7 +42,12 @@ check() {
 # Everything but submitting, with ids of nothing: no request finds anything to act on.
 : >"$place/config.toml"
 check --exclude-operation-id deploy
-# Tokens, with the one that may: without following links, or it would revoke itself.
+# Tokens, with the one that may see them: the id is of none, or a real one would be revoked.
+cat >"$place/config.toml" <<TOML
+[[operations]]
+include-path-regex = "^/api/tokens/"
+parameters = { id = "0000000000000000" }
+TOML
 (token="$admin"; check --include-path-regex '^/api/tokens' --phases coverage,fuzzing)
 # The same about a deployment and a resource that are there. What would deploy again stays out.
 cat >"$place/config.toml" <<TOML

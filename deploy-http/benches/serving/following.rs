@@ -38,7 +38,7 @@ pub(crate) async fn measure(server: &mut Server, api: SocketAddr, path: &str) {
         server.order("go");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(number("SETTLE", 10) as u64)).await;
     let memory = server.memory();
     stop.send_replace(true);
     let received = reading.join_all().await;
@@ -83,8 +83,9 @@ fn durable(server: &Server, path: &str) -> HashMap<u64, u64> {
 
 fn report(received: &[Received], durable: &HashMap<u64, u64>, count: usize) {
     let last = received.iter().filter_map(|events| events.last()).map(|(id, _)| *id).max().unwrap_or(0);
-    let whole = |events: &Received| events.iter().map(|(id, _)| *id).eq(1..=last);
-    let broken = received.iter().filter(|events| !whole(events)).count();
+    let in_order = |events: &Received| events.iter().map(|(id, _)| *id).eq(1..=events.len() as u64);
+    let broken = received.iter().filter(|events| !in_order(events)).count();
+    let behind = received.iter().filter(|events| events.len() as u64 != last).count();
     let mut delays: Vec<u64> = received
         .iter()
         .flatten()
@@ -93,7 +94,7 @@ fn report(received: &[Received], durable: &HashMap<u64, u64>, count: usize) {
     delays.sort_unstable();
     let at = |part: f64| delays[((delays.len() - 1) as f64 * part) as usize] as f64 / 1_000.0;
     println!(
-        "{count} followers, a tenth of them dead: {broken} with a gap or a double in {last} events; from durable to received: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
+        "{count} followers, a tenth of them dead: {broken} with a gap or a double in {last} events, {behind} not at the end yet; from durable to received: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
         at(0.5),
         at(0.99),
         at(1.0),

@@ -26,7 +26,6 @@ use deploy_detect::Catalogue;
 use deploy_http::{Api, Door, Instruments, Limits, Parts, serve_tcp};
 use deploy_source::Directories;
 use deploy_store_sqlite::SqliteStore;
-use tokio::io::AsyncBufReadExt as _;
 use tokio::sync::Semaphore;
 
 /// Unfinished deployments while the server is polled.
@@ -133,11 +132,13 @@ pub(crate) async fn run() {
     println!("{}", listener.local_addr().unwrap());
     println!("/api/deployments/{id}");
     tokio::spawn(async move { axum::serve(listener, bare(body)).await });
-    let mut orders = tokio::io::BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(_)) = orders.next_line().await {
-        // As many as may wait: which of the deployments goes on is not chosen.
-        gate.add_permits(UNFINISHED);
-    }
+    let orders = move || {
+        for _ in std::io::stdin().lines().map_while(Result::ok) {
+            // As many as may wait: which of the deployments goes on is not chosen.
+            gate.add_permits(UNFINISHED);
+        }
+    };
+    tokio::task::spawn_blocking(orders).await.unwrap();
 }
 
 /// The bare route: the same bytes, and the same comparison of tags.
