@@ -7,10 +7,8 @@ mod javascript;
 mod languages;
 mod marker;
 pub(crate) mod procfile;
-mod programs;
 pub(crate) mod static_html;
 mod staticfile;
-mod unplanned;
 
 use crate::rule::Rule;
 
@@ -27,9 +25,9 @@ pub(crate) const ALL: &[Rule] = &[
     generators::SITES,
     generators::DOCUMENTATION,
     languages::RECOGNISED,
-    programs::RULE,
     javascript::RULE,
     staticfile::RULE,
     static_html::RULE,
+    languages::SCRIPTS,
     javascript::LAST,
 ];

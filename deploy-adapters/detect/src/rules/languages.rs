@@ -31,6 +31,7 @@ mod testing;
 use deploy_core::detect::Detection;
 use deploy_core::reason::ReasonCode;
 
+use crate::manifest::Values;
 use crate::rule::{Rule, Scene};
 
 /// Programs whose manifests say how they are run.
@@ -66,6 +67,8 @@ const ALL: &[Rule] = &[
     native::OCAML,
     native::CPP,
     native::COBOL,
+    native::SCHEME,
+    native::ELM,
 ];
 
 fn planned(scene: &Scene<'_>) -> Option<Detection> {
@@ -73,7 +76,10 @@ fn planned(scene: &Scene<'_>) -> Option<Detection> {
 }
 
 fn recognised(scene: &Scene<'_>) -> Option<Detection> {
-    candidates(scene).next()
+    // A Node program that says how it is started is one, whatever else lies at the top.
+    let is_node =
+        scene.json("package.json").is_some_and(|package| package.text_at(&["scripts", "start"]).is_some());
+    if is_node { None } else { candidates(scene).next() }
 }
 
 fn scripts(scene: &Scene<'_>) -> Option<Detection> {

@@ -3,6 +3,7 @@
 use deploy_core::detect::{Detection, ProjectKind};
 
 use super::asked;
+use super::parts::Around;
 use super::program::{Program, start_unknown};
 use super::release::Releases;
 use crate::apps;
@@ -178,6 +179,16 @@ fn plan(scene: &Scene<'_>, project: &Project, program: &mut Program) {
     if at_top && !project.text.contains("ProjectReference") {
         program.manifests(scene, &[&project.file]);
         program.manifests(scene, &shared);
+    }
+    // Projects beside it, outside of the base directory.
+    if at_top && (project.text.contains("Include=\"..\\") || project.text.contains("Include=\"../")) {
+        let is_root = |root: &Scene<'_>, _: &str| {
+            root.at().is_empty()
+                || root.files("").iter().any(|file| file.ends_with(".sln") || file.ends_with(".slnx"))
+        };
+        if let Some(around) = Around::of(scene, is_root) {
+            around.note(program, &project.file);
+        }
     }
     if project.is_browser() {
         program.framework("blazor", fact("is a site that runs in the browser"));

@@ -14,7 +14,10 @@ pub(super) const ERLANG: Rule = erlang;
 
 const RELEASES: Releases = Releases {
     language: "Elixir",
-    all: &["1.11", "1.12", "1.13", "1.14", "1.15", "1.16", "1.17", "1.18", "1.19", "1.20"],
+    all: &[
+        "1.6", "1.7", "1.8", "1.9", "1.10", "1.11", "1.12", "1.13", "1.14", "1.15", "1.16", "1.17", "1.18",
+        "1.19", "1.20",
+    ],
     usual: "1.18",
 };
 
@@ -71,7 +74,12 @@ fn framework(scene: &Scene<'_>, code: &str, program: &mut Program) {
         program.variable("PHX_SERVER", "true");
     }
     let configs = ["config/runtime.exs", "config/releases.exs", "config/prod.exs"];
-    program.sources = configs.into_iter().filter(|file| scene.has(file)).map(str::to_owned).collect();
+    program.sources = configs
+        .into_iter()
+        // A port without the variable is the one of the public address.
+        .filter(|file| scene.text(file).is_some_and(|text| text.contains("\"PORT\"")))
+        .map(str::to_owned)
+        .collect();
 }
 
 fn build(scene: &Scene<'_>, code: &str, program: &mut Program) {

@@ -4,12 +4,13 @@ use deploy_core::detect::{Detection, Found, ProjectKind};
 
 use super::asked;
 use super::listen;
-use super::parts::assets;
-use super::program::{Program, several_starts, start_unknown};
+use super::parts::{Around, assets};
+use super::program::{APP, Program, several_starts, start_unknown};
 use super::release::Releases;
 use crate::apps;
 use crate::reasons::no_lockfile;
 use crate::rule::{Rule, Scene};
+use crate::rules::procfile::main_process;
 
 pub(super) const RULE: Rule = detect;
 
@@ -279,15 +280,43 @@ fn build(scene: &Scene<'_>, directory: &str, program: &mut Program) {
     let shown = if directory == "." { "." } else { directory };
     // Without a module, the compiler takes files.
     let target = if scene.has("go.mod") || scene.has("go.work") { shown.to_owned() } else { file.clone() };
-    let command = format!("go build -trimpath -ldflags=\"-s -w\" -o bin/app {target}");
+    let command = format!("go build -trimpath -ldflags=\"-s -w\" -o bin/{} {target}", output(scene, program));
     let fact = "is where the program begins";
     program.detection.build = Some(scene.found(command, &file, fact));
     program.detection.start = Some(Found { value: BINARY.to_owned(), evidence: scene.fact(&file, fact) });
     program.detection.runtime_files = ["bin/app".to_owned()].into_iter().chain(assets(scene)).collect();
+    above(scene, program);
     program.sources = sources(scene, &plain, name);
     let serves = |file: &String| scene.text(file).is_some_and(listens);
     let is_server = program.detection.framework.is_some() || program.sources.iter().any(serves);
     program.detection.kind = kind(is_server);
+}
+
+/// The name of the program: the one that the Procfile starts, as it would be installed.
+fn output(scene: &Scene<'_>, program: &mut Program) -> String {
+    let command = main_process(scene).map(|found| found.value.command).unwrap_or_default();
+    let word = command.split_whitespace().next().unwrap_or_default();
+    let name = word.trim_start_matches("./").trim_start_matches("bin/");
+    let is_plain =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !is_plain || matches!(name, "go" | "sh" | "bash" | "make" | "air") {
+        return "app".to_owned();
+    }
+    program.variable(
+        "PATH",
+        format!(
+            "{APP}/bin:/usr/local/go/bin:/go/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
+        ),
+    );
+    name.to_owned()
+}
+
+/// The workspace that a module is used by has to be around it.
+fn above(scene: &Scene<'_>, program: &mut Program) {
+    let around = Around::of(scene, |root, _| root.has("go.work"));
+    if let Some(around) = around.filter(|_| !scene.has("go.work")) {
+        around.note(program, "go.work");
+    }
 }
 
 fn listens(text: &str) -> bool {

@@ -122,7 +122,6 @@ fn commands(scene: &Scene<'_>, file: &str, is_stack: bool, names: &[String], pro
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rules::languages::testing::{detect, value};
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) const ZIG: Rule = zig;
 pub(super) const OCAML: Rule = ocaml;
 pub(super) const CPP: Rule = cpp;
 pub(super) const COBOL: Rule = cobol;
+pub(super) const SCHEME: Rule = scheme;
+pub(super) const ELM: Rule = elm;
 
 const DEBIAN: &str = "debian:bookworm";
 const SLIM: &str = "debian:bookworm-slim";
@@ -294,6 +296,50 @@ fn cobol(scene: &Scene<'_>) -> Option<Detection> {
     Some(program.plan(scene))
 }
 
+fn scheme(scene: &Scene<'_>) -> Option<Detection> {
+    let file = scene.first_of(&["haunt.scm", "init.scm", "main.scm", "app.scm", "server.scm"])?;
+    let mut program = Program::new("scheme", scene.fact(file, "is a program for Guile"));
+    program.images(known("Debian", &["12"]).choose(None), SLIM.to_owned(), None);
+    program.detection.runtime_version = None;
+    program.packages(&["guile-3.0", "haunt"], &["guile-3.0"]);
+    if file == "haunt.scm" {
+        program.framework("haunt", scene.fact(file, "configures Haunt"));
+        program.detection.build = Some(scene.found("haunt build".to_owned(), file, "configures Haunt"));
+    }
+    let script = scene.first_of(&["init.scm", "main.scm", "app.scm", "server.scm"]);
+    match script {
+        Some(script) => {
+            let start = format!("guile --no-auto-compile {script}");
+            program.detection.start = Some(scene.found(start, script, "is where the program begins"));
+            program.sources.push(script.to_owned());
+            kind(scene, &mut program);
+            Some(program.plan(scene))
+        }
+        None => {
+            program.detection.kind = ProjectKind::Static;
+            program.detection.publish_directory =
+                Some(scene.found("site".to_owned(), file, "is where Haunt writes the site"));
+            Some(program.detection)
+        }
+    }
+}
+
+/// A site that runs in the browser.
+fn elm(scene: &Scene<'_>) -> Option<Detection> {
+    const MAIN: &str = "src/Main.elm";
+    if !scene.has("elm.json") || !scene.has(MAIN) || scene.has("package.json") {
+        return None;
+    }
+    let mut program = Program::new("elm", scene.fact("elm.json", "belongs to an Elm program"));
+    program.images(known("Node", &["24"]).choose(None), super::parts::NODE.to_owned(), None);
+    program.detection.kind = ProjectKind::Static;
+    program.detection.support_tier = deploy_core::detect::SupportTier::Partial;
+    let build = "npx --yes elm@0.19.1-6 make src/Main.elm --optimize --output=dist/index.html";
+    program.detection.build = Some(scene.found(build.to_owned(), MAIN, "is where the program begins"));
+    program.detection.publish_directory = Some(scene.found("dist".to_owned(), MAIN, "is built there"));
+    Some(program.detection)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +370,7 @@ mod tests {
                 "./build/srv",
             ),
             (&[("index.cbl", "")], "cobol", "./index"),
+            (&[("main.scm", "")], "scheme", "guile --no-auto-compile main.scm"),
         ] {
             let detection = detect(files);
             assert_eq!((detection.language.as_deref(), value(&detection.start)), (Some(language), start));

@@ -142,3 +142,32 @@ impl Program {
         Some(manager)
     }
 }
+
+/// The root of the build that a directory belongs to.
+pub(super) struct Around<'s> {
+    pub(super) root: Scene<'s>,
+    /// The way to it: `../`, or `../../`.
+    pub(super) up: String,
+    /// The directory, as the root calls it.
+    pub(super) member: String,
+}
+
+impl<'s> Around<'s> {
+    /// The nearest directory above that says so.
+    pub(super) fn of(scene: &Scene<'s>, owns: impl Fn(&Scene<'s>, &str) -> bool) -> Option<Self> {
+        const LEVELS: usize = 4;
+        let mut above = std::iter::successors(scene.above(), Scene::above).take(LEVELS).enumerate();
+        above.find_map(|(level, root)| {
+            let member = scene.at().strip_prefix(root.at())?.trim_start_matches('/').to_owned();
+            owns(&root, &member).then(|| Self { up: "../".repeat(level + 1), member, root })
+        })
+    }
+
+    /// Says that everything of the root is needed.
+    pub(super) fn note(&self, program: &mut Program, file: &str) {
+        let evidence = self.root.fact(file, "describes the build that it belongs to");
+        program.detection.workspace = Some(Found { value: self.root.at().to_owned(), evidence });
+        program.detection.manifests.clear();
+        program.detection.runtime_files.clear();
+    }
+}

@@ -9,6 +9,7 @@ use super::release::Releases;
 use crate::manifest::Values;
 use crate::reasons::no_lockfile;
 use crate::rule::{Rule, Scene};
+use crate::rules::procfile::main_process;
 
 /// Projects with Composer, and those of frameworks.
 pub(super) const RULE: Rule = detect;
@@ -97,6 +98,11 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     // A library has nothing that answers.
     let root = framework.map(|framework| framework.root).filter(|root| scene.has(&join(root, "index.php")));
     let root = root.or_else(|| index.copied()).or_else(|| framework.map(|framework| framework.root));
+    // A server that only Heroku has: its last word is the document root.
+    let hosted = main_process(scene).filter(|found| found.value.command.contains("heroku-php-"));
+    let hosted_root = hosted.as_ref().and_then(|found| found.value.command.split_whitespace().next_back());
+    let hosted_root = hosted_root.map(|root| root.trim_matches('/')).filter(|root| scene.has_directory(root));
+    let root = hosted_root.or(root);
     let mut program = Program::new("php", scene.fact(&file, "belongs to a PHP program"));
     match (framework, wordpress) {
         (Some(framework), _) => {
@@ -110,7 +116,12 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     build(scene, &mut program);
     start(scene, root, script(), &mut program);
     health(scene, &mut program);
-    Some(program.plan(scene))
+    let own = program.detection.start.clone();
+    let mut detection = program.plan(scene);
+    if hosted.is_some() {
+        detection.start = own;
+    }
+    Some(detection)
 }
 
 fn join(directory: &str, name: &str) -> String {

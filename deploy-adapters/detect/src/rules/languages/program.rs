@@ -78,6 +78,11 @@ impl Program {
         };
         self.detection.evidence.push(found.evidence.clone());
         self.detection.blocked.retain(|reason| reason.code != ReasonCode::StartUnknown);
+        // What another command needs of the build is not known.
+        let same = self.detection.start.as_ref().is_some_and(|start| start.value == found.value.command);
+        if !same {
+            self.detection.runtime_files.clear();
+        }
         self.detection.start = Some(Found { value: found.value.command, evidence: found.evidence });
     }
 

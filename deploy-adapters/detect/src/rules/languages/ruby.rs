@@ -64,7 +64,8 @@ fn program(scene: &Scene<'_>, gems: &Gems) -> Program {
     let mut program = Program::new("ruby", scene.fact(file, "belongs to a Ruby program"));
     let asked = asked::in_file(scene, ".ruby-version")
         .or_else(|| asked::of_tool(scene, &["ruby"]))
-        .or_else(|| gems.version(scene));
+        .or_else(|| gems.version(scene))
+        .or_else(|| gems.newest(scene));
     let release = RELEASES.choose(asked);
     let debian = match release.version {
         "2.4" | "2.5" => "buster",
@@ -130,9 +131,10 @@ fn rails(scene: &Scene<'_>) -> Option<Detection> {
     let gems = Gems::of(scene);
     let is_rails = gems.has("rails") || gems.has("railties");
     let application = scene.text("config/application.rb");
-    let file = gems.file.filter(|_| {
-        is_rails && (scene.has("config.ru") || application.is_some() || scene.has("bin/rails"))
-    })?;
+    // The source of a gem names Rails for its tests.
+    let is_gem = || scene.files("").iter().any(|file| file.ends_with(".gemspec"));
+    let is_app = application.is_some() || scene.has("config.ru") || scene.has("bin/rails") || !is_gem();
+    let file = gems.file.filter(|_| is_rails && is_app)?;
     let mut program = program(scene, &gems);
     program.framework("rails", scene.fact(file, "depends on rails"));
     program.detection.kind = ProjectKind::Server;

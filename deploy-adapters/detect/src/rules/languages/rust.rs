@@ -277,12 +277,22 @@ fn run(
     program.detection.start = Some(Found { value: start, evidence });
     let own = format!("{output}/{}", bin.name);
     program.detection.runtime_files = [own].into_iter().chain(assets(scene)).collect();
-    program.sources =
-        [bin.path.as_str(), "src/lib.rs", "src/server.rs", "src/app.rs", "src/config.rs", "src/startup.rs"]
-            .iter()
-            .map(|file| format!("{below}{file}"))
-            .filter(|file| scene.has(file))
-            .collect();
+    program.sources = [
+        bin.path.as_str(),
+        "src/lib.rs",
+        "src/server.rs",
+        "src/app.rs",
+        "src/config.rs",
+        "src/startup.rs",
+        "src/http/mod.rs",
+        "src/http.rs",
+        "src/api/mod.rs",
+        "src/routes/mod.rs",
+    ]
+    .iter()
+    .map(|file| format!("{below}{file}"))
+    .filter(|file| scene.has(file))
+    .collect();
     let text = scene.text(&format!("{below}{}", bin.path)).unwrap_or_default();
     if text.contains("TcpListener") || text.contains("UdpSocket") {
         program.detection.kind = ProjectKind::Server;

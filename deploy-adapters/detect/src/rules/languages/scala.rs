@@ -101,7 +101,6 @@ fn normal(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rules::languages::testing::{detect, value};
     use deploy_core::reason::ReasonCode;
 

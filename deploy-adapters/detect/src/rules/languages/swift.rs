@@ -90,7 +90,6 @@ fn executable<'t>(scene: &Scene<'_>, text: &'t str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rules::languages::testing::{detect, value};
 
     #[test]

@@ -6,7 +6,8 @@ use super::{Module, RELEASES, plain_version, program, start_jar, version};
 use crate::apps;
 use crate::rule::Scene;
 use crate::rules::languages::asked;
-use crate::rules::languages::program::{Program, start_unknown};
+use crate::rules::languages::parts::Around;
+use crate::rules::languages::program::{APP, Program, start_unknown};
 use crate::version::Version;
 
 const FILES: [&str; 2] = ["build.gradle", "build.gradle.kts"];
@@ -34,9 +35,16 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let programs: Vec<&(String, &'static str)> = projects.iter().filter(packs).collect();
     let has_sources = scene.has_directory("src/main");
     match (&programs[..], packed(root).filter(|_| has_sources || projects.is_empty())) {
-        (_, Some(_)) => Some(plan(scene, file, root, settings, None)),
-        ([only], None) => Some(plan(scene, only.1, root, settings, Some(&only.0))),
-        ([], None) => Some(plan(scene, file, root, settings, None)),
+        (_, Some(_)) => {
+            let owns = |root: &Scene<'_>, member: &str| {
+                let settings = root.first_of(&SETTINGS).and_then(|file| root.text(file)).unwrap_or_default();
+                self::projects(root, settings).iter().any(|(name, _)| name == member)
+            };
+            let around = Around::of(scene, owns).filter(|_| settings.is_empty());
+            Some(plan(scene, file, root, settings, None, around))
+        }
+        ([only], None) => Some(plan(scene, only.1, root, settings, Some(&only.0), None)),
+        ([], None) => Some(plan(scene, file, root, settings, None, None)),
         (several, None) => {
             let directories: Vec<String> = several.iter().map(|(directory, _)| directory.clone()).collect();
             let mut program = Program::new("java", scene.fact(file, "belongs to a project of Gradle"));
@@ -91,20 +99,35 @@ fn projects(scene: &Scene<'_>, settings: &str) -> Vec<(String, &'static str)> {
     names.into_iter().filter_map(|name| Some((name.clone(), file(&name)?))).collect()
 }
 
-fn plan(scene: &Scene<'_>, file: &str, root: &str, settings: &str, member: Option<&str>) -> Detection {
+fn plan(
+    scene: &Scene<'_>,
+    file: &str,
+    root: &str,
+    settings: &str,
+    member: Option<&str>,
+    around: Option<Around<'_>>,
+) -> Detection {
     let directory = member.map_or(String::new(), |member| format!("{member}/"));
     let own = scene.text(&format!("{directory}{file}")).unwrap_or_default();
     let catalog = scene.text("gradle/libs.versions.toml").unwrap_or_default();
     let catalog = if own.contains("libs.") { catalog } else { "" };
-    let around = if member.is_some() { root } else { "" };
-    let description = format!("{own}\n{around}\n{catalog}");
+    let above = around.as_ref().and_then(|around| around.root.text(around.root.first_of(&FILES)?));
+    let outer = if member.is_some() { root } else { above.unwrap_or_default() };
+    let description = format!("{own}\n{outer}\n{catalog}");
     let module = Module { file: format!("{directory}{file}"), directory, description };
     let mut program = program(scene, &module, "gradle");
     images(scene, &module, &mut program);
-    let has_wrapper = scene.has("gradlew");
-    let gradle = if has_wrapper { "sh ./gradlew" } else { "gradle" };
+    let has_wrapper = around.as_ref().map_or(scene, |around| &around.root).has("gradlew");
+    let up = around.as_ref().map_or("./", |around| &around.up);
+    let project = around.as_ref().map(|around| around.member.as_str());
+    let gradle = match (has_wrapper, project) {
+        (true, None) => format!("sh {up}gradlew"),
+        (true, Some(_)) => format!("sh {up}gradlew --project-dir {up}"),
+        (false, None) => "gradle".to_owned(),
+        (false, Some(_)) => format!("gradle --project-dir {up}"),
+    };
     let (task, output) = packed(own).unwrap_or(("build -x test", "build/libs/*.jar"));
-    let task = match member {
+    let task = match member.or(project) {
         Some(member) => format!(":{}:{task}", member.replace('/', ":")),
         None => task.to_owned(),
     };
@@ -113,19 +136,13 @@ fn plan(scene: &Scene<'_>, file: &str, root: &str, settings: &str, member: Optio
     let output = format!("{}{output}", module.directory);
     let fact = |made: &str| format!("makes {made}");
     if let Some(install) = output.strip_suffix("build/install") {
-        let name =
-            member.and_then(|member| member.rsplit('/').next()).map(str::to_owned).or_else(|| name(settings));
-        match name {
-            Some(name) => {
-                let start = format!("./{install}build/install/{name}/bin/{name}");
-                program.detection.runtime_files = vec![format!("{install}build/install/{name}/")];
-                program.detection.start = Some(scene.found(start, &module.file, fact("a distribution")));
-            }
-            None => {
-                let start = format!("sh -c 'exec {install}build/install/*/bin/*[!t]'");
-                program.detection.start = Some(scene.found(start, &module.file, fact("a distribution")));
-            }
-        }
+        let last = member.or(project).and_then(|member| member.rsplit('/').next());
+        // Without a name of its own, the root project is called as its directory.
+        let directory = || APP.trim_start_matches('/').to_owned();
+        let name = last.map(str::to_owned).or_else(|| name(settings)).unwrap_or_else(directory);
+        let start = format!("./{install}build/install/{name}/bin/{name}");
+        program.detection.runtime_files = vec![format!("{install}build/install/{name}/")];
+        program.detection.start = Some(scene.found(start, &module.file, fact("a distribution")));
     } else if packed(own).is_some() {
         let start = start_jar(&program, &output);
         program.detection.runtime_files = vec![match output.contains("quarkus-app") {
@@ -139,6 +156,9 @@ fn plan(scene: &Scene<'_>, file: &str, root: &str, settings: &str, member: Optio
             .to_owned();
         let evidence = scene.fact(&module.file, "applies no such plugin");
         program.detection.blocked.push(start_unknown(evidence, message, "java -jar build/libs/app.jar"));
+    }
+    if let Some(around) = &around {
+        around.note(&mut program, SETTINGS[0]);
     }
     program.plan(scene)
 }

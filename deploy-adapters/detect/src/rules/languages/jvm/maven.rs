@@ -6,6 +6,7 @@ use super::{Module, RELEASES, plain_version, program, start_jar, version};
 use crate::apps;
 use crate::rule::Scene;
 use crate::rules::languages::asked;
+use crate::rules::languages::parts::Around;
 use crate::rules::languages::program::{Program, start_unknown};
 
 const POM: &str = "pom.xml";
@@ -35,9 +36,14 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
     };
     let programs: Vec<String> = modules.iter().filter(runs).cloned().collect();
     match (modules.is_empty(), &programs[..]) {
-        (true, _) => Some(plan(scene, text, None)),
-        (false, [only]) => Some(plan(scene, text, Some(only))),
-        (false, []) if has_main(scene, "") => Some(plan(scene, text, None)),
+        (true, _) => {
+            let owns = |root: &Scene<'_>, member: &str| {
+                root.text(POM).is_some_and(|pom| self::modules(root, pom).iter().any(|name| name == member))
+            };
+            Some(plan(scene, text, None, Around::of(scene, owns)))
+        }
+        (false, [only]) => Some(plan(scene, text, Some(only), None)),
+        (false, []) if has_main(scene, "") => Some(plan(scene, text, None, None)),
         (false, programs) => Some(many(scene, if programs.is_empty() { &modules } else { programs })),
     }
 }
@@ -64,17 +70,24 @@ fn has_main(scene: &Scene<'_>, directory: &str) -> bool {
     })
 }
 
-fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>) -> Detection {
+fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<Around<'_>>) -> Detection {
+    let above = around.as_ref().and_then(|around| around.root.text(POM)).unwrap_or_default();
     let directory = member.map_or(String::new(), |member| format!("{member}/"));
     let file = format!("{directory}{POM}");
     let own = scene.text(&file).unwrap_or_default();
-    let description = format!("{own}\n{}", if member.is_some() { root } else { "" });
+    let description = format!("{own}\n{}", if member.is_some() { root } else { above });
     let module = Module { directory, file, description };
     let mut program = program(scene, &module, "maven");
     images(scene, &module, &mut program);
-    let has_wrapper = scene.has("mvnw") && scene.has(".mvn/wrapper/maven-wrapper.properties");
-    let maven = if has_wrapper { "sh ./mvnw" } else { "mvn" };
-    let which = member.map_or(String::new(), |member| format!(" --projects {member} --also-make"));
+    let top = around.as_ref().map_or(scene, |around| &around.root);
+    let up = around.as_ref().map_or("./", |around| &around.up);
+    let has_wrapper = top.has("mvnw") && top.has(".mvn/wrapper/maven-wrapper.properties");
+    let maven = if has_wrapper { format!("sh {up}mvnw") } else { "mvn".to_owned() };
+    let which = match (member, &around) {
+        (Some(member), _) => format!(" --projects {member} --also-make"),
+        (None, Some(around)) => format!(" --file {up}{POM} --projects {} --also-make", around.member),
+        (None, None) => String::new(),
+    };
     let build = format!("{maven} --batch-mode -DskipTests{which} package");
     program.detection.build = Some(scene.found(build, &module.file, "describes the build"));
     match jar(own, &module) {
@@ -88,6 +101,9 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>) -> Detection {
                 jar
             };
             program.detection.runtime_files = vec![keeps];
+            if let Some(around) = &around {
+                around.note(&mut program, POM);
+            }
         }
         None => {
             let message =

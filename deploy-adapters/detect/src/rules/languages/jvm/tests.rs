@@ -105,3 +105,34 @@ fn projects_of_gradle_are_planned_if_one_is_a_program() {
     let detection = detect(&[("build.gradle", "plugins { id 'java-library' }")]);
     assert_eq!(detection.blocked[0].code, ReasonCode::StartUnknown);
 }
+
+#[test]
+fn a_module_is_built_from_the_root_that_it_belongs_to() {
+    let files = [
+        ("pom.xml", "<project><modules><module>api</module><module>job</module></modules></project>"),
+        ("api/pom.xml", SPRING),
+        ("job/pom.xml", SPRING),
+        ("x/settings.gradle", "include ':app', ':b'"),
+        ("x/app/build.gradle", "plugins { id 'application' }"),
+        ("x/b/build.gradle", "plugins { id 'application' }"),
+    ];
+    let at = |directory: &str| {
+        crate::testing::detect_with(&files, |profile| {
+            profile.source.base_directory = Some(directory.to_owned())
+        })
+    };
+    let detection = at("api");
+    let build = "mvn --batch-mode -DskipTests --file ../pom.xml --projects api --also-make package";
+    assert_eq!(
+        (value(&detection.build), detection.workspace.map(|found| found.value)),
+        (build, Some(String::new()))
+    );
+    let detection = at("x/app");
+    assert_eq!(
+        value(&detection.build),
+        "gradle --no-daemon --project-dir ../ :app:installDist"
+            .replace("--no-daemon --project-dir ../", "--project-dir ../ --no-daemon")
+    );
+    assert_eq!(value(&detection.start), "./build/install/app/bin/app");
+    assert_eq!(detection.workspace.map(|found| found.value).as_deref(), Some("x"));
+}

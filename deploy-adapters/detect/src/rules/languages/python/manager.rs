@@ -109,7 +109,7 @@ impl Manager {
         if let Some(file) = package {
             return Self::new(scene, Tool::Pip, file, false, Vec::new());
         }
-        let project = scene.first_of(&["pyproject.toml"]);
+        let project = scene.first_of(&["pyproject.toml", "manage.py"]);
         let file = project.or_else(|| super::app::entry(scene)).unwrap_or("environment.yml");
         Self::new(scene, Tool::None, file, true, Vec::new())
     }

@@ -175,6 +175,7 @@ pub(super) fn serve(
 ) -> Program {
     let (server, extra) = choose(python, interface);
     let mut program = python.program(extra);
+    program.usual_port = Some((8000, "is where such servers listen"));
     program.detection.kind = ProjectKind::Server;
     program.detection.start =
         Some(Found { value: command(server, interface, object, 8000, factory), evidence });

@@ -6,6 +6,7 @@ use deploy_core::detect::Found;
 
 use crate::rule::Scene;
 use crate::rules::languages::asked;
+use crate::version::Version;
 
 /// The gems of a project.
 #[derive(Debug, Default)]
@@ -60,6 +61,23 @@ impl Gems {
             asked::asks(scene, "Gemfile.lock", version.split('p').next()?)
         };
         named.or_else(locked)
+    }
+}
+
+impl Gems {
+    /// The newest Ruby that an old Rails runs on.
+    pub(super) fn newest(&self, scene: &Scene<'_>) -> Option<Found<String>> {
+        const LOCK: &str = "Gemfile.lock";
+        let line = scene.text(LOCK)?.lines().find_map(|line| line.strip_prefix("    rails ("))?;
+        let version = Version::parse(line.trim_end_matches(')'))?;
+        let ruby = match (version.major, version.minor.unwrap_or(0)) {
+            (0..=4, _) => "2.4",
+            (5, _) => "2.6",
+            (6, _) => "2.7",
+            (7, 0) => "3.2",
+            (_, _) => return None,
+        };
+        Some(scene.found(ruby.to_owned(), LOCK, format!("names Rails {version}, which runs on Ruby {ruby}")))
     }
 }
 
