@@ -71,7 +71,10 @@ fn profiles() -> impl Strategy<Value = Profile> {
     let texts =
         (option::of(texts()), option::of("[a-z]{1,8}(/[a-z]{1,8})?"), option::of("[a-z]{1,8}\\.test"));
     let numbers = (option::of(1_u32..20), option::of(spans()), option::of(any::<bool>()));
-    let maps = (btree_map("[A-Z]{1,6}", "\\PC{0,12}", 0..3), btree_map("[A-Z]{1,6}", "[A-Z]{1,6}", 0..2));
+    let maps = (
+        btree_map("[A-Z]{1,6}", "\\PC{0,12}", 0..3),
+        btree_map("[A-Z]{1,6}", ("[A-Z]{1,6}", any::<bool>()), 0..2),
+    );
     (making, texts, numbers, maps).prop_map(
         |(making, (build, publish, host), (keep, timeout, back), maps)| {
             let mut profile = Profile::default();
@@ -83,7 +86,8 @@ fn profiles() -> impl Strategy<Value = Profile> {
             profile.rollback.automatic = back;
             profile.limits.run_timeout = timeout;
             profile.env = maps.0;
-            profile.secrets = maps.1.into_iter().map(|(name, env)| (name, SecretRef { env })).collect();
+            let secret = |(name, (env, build))| (name, SecretRef { env, build });
+            profile.secrets = maps.1.into_iter().map(secret).collect();
             profile
         },
     )

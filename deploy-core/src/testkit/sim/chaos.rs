@@ -45,9 +45,21 @@ impl Schedule {
     /// The first deployment's troubles leave no trace in the second one's.
     pub(super) fn inv_24_one_resource_does_not_disturb_another(&self) -> Result<(), Law> {
         const WANTED: [&str; 15] = [
-            "Accepted", "Claimed", "Detected", "Planned", "Approved", "StepStarted", "StepCompleted",
-            "VerificationStarted", "StepStarted", "StepCompleted", "StepStarted", "StepCompleted", "StepStarted",
-            "StepCompleted", "Succeeded",
+            "Accepted",
+            "Claimed",
+            "Detected",
+            "Planned",
+            "Approved",
+            "StepStarted",
+            "StepCompleted",
+            "VerificationStarted",
+            "StepStarted",
+            "StepCompleted",
+            "StepStarted",
+            "StepCompleted",
+            "StepStarted",
+            "StepCompleted",
+            "Succeeded",
         ];
         let names: Vec<_> = self.store.rows[1].events.iter().map(|event| event.event.name()).collect();
         holds(names == WANTED, "inv_24_one_resource_does_not_disturb_another", || format!("{names:?}"))
