@@ -36,8 +36,13 @@ impl Lab {
         let (releases, edge_dir) = (dir.path().join("releases"), dir.path().join("edge"));
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen::Preferred(any_port);
-        let config =
-            Config { dir: edge_dir.clone(), releases: releases.clone(), listen, limits: Limits::default() };
+        let config = Config {
+            dir: edge_dir.clone(),
+            releases: releases.clone(),
+            listen,
+            trusted_proxies: Vec::new(),
+            limits: Limits::default(),
+        };
         let edge = Edge::start(config).await.unwrap();
         let config = StaticConfig {
             releases,
