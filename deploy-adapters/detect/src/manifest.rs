@@ -205,4 +205,14 @@ mod tests {
         }
         assert!(yaml(&bomb).is_err());
     }
+
+    proptest::proptest! {
+        /// Whatever strangers write is read or refused: no parser panics, and none takes more than its text.
+        #[test]
+        fn any_text_is_read_or_refused(text in "[\\[\\]{}:,'\"#&*!|>\\-/ \\n\\\\a-c0-2<]{0,60}|.{0,40}") {
+            for parse in [json, jsonc, json5, toml, yaml] {
+                let _ = parse(&text);
+            }
+        }
+    }
 }

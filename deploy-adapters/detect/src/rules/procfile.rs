@@ -5,7 +5,7 @@ use deploy_core::reason::ReasonCode;
 
 use super::containers::dev_command;
 use crate::ports::{self, Port};
-use crate::reasons::dev_server;
+use crate::reasons::{dev_server, port_guessed};
 use crate::rule::Scene;
 
 /// The name of the file.
@@ -62,6 +62,13 @@ pub(crate) fn over(scene: &Scene<'_>, detection: Detection) -> Detection {
             }
             None => None,
         };
+        if port.is_none() && internal_port.is_none() {
+            // Whoever runs a Procfile tells its web process through PORT where to listen.
+            environment.insert("PORT".to_owned(), "8080".to_owned());
+            warnings.push(port_guessed(8080, "web processes listen where PORT says, which is set to it"));
+            internal_port =
+                Some(scene.found(8080, PROCFILE, "web listens where PORT says, which is set to 8080"));
+        }
         if let Some(port) = port {
             warnings.retain(|reason| reason.code != ReasonCode::PortGuessed);
             internal_port =

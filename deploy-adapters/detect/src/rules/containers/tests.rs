@@ -135,3 +135,15 @@ fn a_git_ignored_dockerfile_is_not_in_the_copy_that_is_built() {
     let detection = crate::testing::judge(&tree, &deploy_core::spec::Profile::default());
     assert_eq!(detection.planner, "static-html");
 }
+
+proptest::proptest! {
+    /// Any text is a Dockerfile, a Compose file or a Procfile, or says what is wrong with it.
+    #[test]
+    fn any_text_is_read_or_refused(
+        text in "((FROM|ARG|ENV|EXPOSE|CMD|HEALTHCHECK|RUN|services:|web:|ports:|  - ) ?[a-z0-9${}:=\\[\\]\"/<\\\\ \\-]{0,20}\n){0,8}|.{0,40}",
+    ) {
+        for file in ["Dockerfile", "compose.yaml", "Procfile", "Staticfile", "package.json", "deno.json", "angular.json"] {
+            let _ = detect(&[(file, &text), ("package.json", "{ \"dependencies\": { \"@angular/core\": \"1\" } }")]);
+        }
+    }
+}

@@ -39,6 +39,25 @@ impl Package {
         self.content.text_at(&["scripts", name])
     }
 
+    /// What a script comes to: where it only runs another script, that one's command.
+    pub(super) fn resolved(&self, name: &str) -> Option<&str> {
+        const HOPS: usize = 4;
+        let mut command = self.script(name)?;
+        for _ in 0..HOPS {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let next = match words.as_slice() {
+                ["npm" | "pnpm" | "yarn" | "bun", "run" | "run-script", next] => next,
+                ["pnpm" | "yarn", next] => next,
+                _ => return Some(command),
+            };
+            match self.script(next) {
+                Some(next) => command = next,
+                None => return Some(command),
+            }
+        }
+        Some(command)
+    }
+
     /// The names of the scripts.
     pub(super) fn scripts(&self) -> Vec<&str> {
         self.content.keys_at(&["scripts"])

@@ -93,7 +93,7 @@ fn start(app: &App<'_, '_>, shape: &Shape) -> (Option<Found<String>>, String) {
 
 /// The script that starts it: `start` unless that is for development and another one is not.
 pub(super) fn script(package: &Package) -> Option<&'static str> {
-    let command = |name: &str| package.script(name);
+    let command = |name: &str| package.resolved(name);
     let good = |name: &&&str| command(name).is_some_and(|command| dev_command(command).is_none());
     match command("start") {
         Some(start) if dev_command(start).is_none() => Some("start"),

@@ -18,9 +18,9 @@ pub(super) struct App<'s, 'a> {
 }
 
 impl App<'_, '_> {
-    /// A script's command, or nothing.
+    /// What a script comes to, or nothing.
     pub(super) fn script(&self, name: &str) -> &str {
-        self.package.script(name).unwrap_or_default()
+        self.package.resolved(name).unwrap_or_default()
     }
 
     /// The major version of a package it depends on, as far as its range says.

@@ -351,6 +351,14 @@ fn every_server_is_planned_with_how_it_starts_and_where_it_listens() {
             "npm run start",
             7000,
         ),
+        (
+            &["vite", "express"],
+            &["build: vite build", "start: npm run start-server", "start-server: node server/server.js"],
+            ("server/server.js", "app.listen(3001)"),
+            Some("vite"),
+            "npm run start",
+            3001,
+        ),
         (&[], &[], ("index.js", "http.createServer().listen(9000)"), None, "node index.js", 9000),
     ] {
         let text = package(dependencies, scripts);
