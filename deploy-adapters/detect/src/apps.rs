@@ -73,7 +73,8 @@ fn is_app(detection: &Detection) -> bool {
     runs && known
 }
 
-fn at(scene: &Scene<'_>, directory: &str, mut detection: Detection) -> Detection {
+/// A detection of what is in a directory below, as one of the source.
+pub(crate) fn at(scene: &Scene<'_>, directory: &str, mut detection: Detection) -> Detection {
     let found = scene.found(directory.to_owned(), directory, "the only app in the source");
     detection.evidence.insert(0, found.evidence.clone());
     let base = scene.path(directory).unwrap_or_default();

@@ -41,6 +41,10 @@ pub(crate) fn over(scene: &Scene<'_>, detection: Detection) -> Detection {
         return detection;
     }
     let Some(Found { value: process, evidence }) = main_process(scene) else { return detection };
+    // A server that only Heroku has; the rule for PHP read its document root.
+    if process.command.contains("heroku-php-") && detection.start.is_some() {
+        return detection;
+    }
     let mut warnings = detection.warnings;
     warnings.retain(|reason| reason.code != ReasonCode::DevServerAsStart);
     if let Some(what) = dev_command(&process.command) {

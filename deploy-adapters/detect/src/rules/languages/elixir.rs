@@ -73,7 +73,7 @@ fn framework(scene: &Scene<'_>, code: &str, program: &mut Program) {
         program.usual_port = Some((4000, "is where such programs listen"));
         program.variable("PHX_SERVER", "true");
     }
-    let configs = ["config/runtime.exs", "config/releases.exs", "config/prod.exs"];
+    let configs = ["config/runtime.exs", "config/releases.exs"];
     program.sources = configs
         .into_iter()
         // A port without the variable is the one of the public address.

@@ -177,9 +177,9 @@ fn configured_port(scene: &Scene<'_>, module: &Module) -> Option<u16> {
         // Templates of Spring are not always YAML; that is no reason to say no.
         let config = crate::manifest::yaml(scene.text(&at(file))?).ok()?;
         let paths = [&["server", "port"][..], &["quarkus", "http", "port"], &["micronaut", "server", "port"]];
-        paths.into_iter().find_map(|path| match config.at(path) {
-            serde_json::Value::String(text) => number(text),
-            other => number(&other.to_string()),
+        paths.into_iter().find_map(|path| {
+            let port = config.at(path);
+            port.as_str().and_then(number).or_else(|| u16::try_from(port.as_u64()?).ok())
         })
     })
 }

@@ -138,7 +138,7 @@ pub(super) fn health(text: &str) -> Option<&'static str> {
             exact("") || text.contains(&format!("{quote}GET {path}{quote}"))
         })
     };
-    HEALTH.iter().copied().find(|path| is_there(&path))
+    HEALTH.iter().copied().find(is_there)
 }
 
 #[cfg(test)]

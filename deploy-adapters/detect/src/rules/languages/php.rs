@@ -386,6 +386,9 @@ mod tests {
             detect(&[("composer.json", "{\"require\":{\"monolog/monolog\":\"3\"}}"), ("run.php", "")]);
         assert_eq!((detection.kind, value(&detection.start)), (ProjectKind::Worker, "php run.php"));
         assert_eq!(detection.warnings[0].code, ReasonCode::NoLockfile);
+        let detection =
+            detect(&[("Procfile", "web: heroku-php-apache2 web/"), ("web/index.php", ""), ("index.php", "")]);
+        assert!(value(&detection.start).ends_with("--root web"), "{:?}", detection.start);
         let detection = detect(&[("composer.json", "{}"), ("src/A.php", "")]);
         assert_eq!(detection.blocked[0].code, ReasonCode::StartUnknown);
     }

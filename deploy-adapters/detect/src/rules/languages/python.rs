@@ -6,6 +6,7 @@ mod django;
 mod manager;
 mod server;
 mod system;
+mod workspace;
 
 use deploy_core::detect::{Detection, Found};
 
@@ -93,6 +94,11 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     }
     let python = Python::of(scene);
     let found = app::find(scene, &python.dependencies);
+    if found.is_none()
+        && let Some(detection) = workspace::members(scene)
+    {
+        return Some(detection);
+    }
     let mut program = server::run(&python, found);
     program.sources.dedup();
     Some(program.plan(scene))

@@ -204,7 +204,7 @@ fn start(scene: &Scene<'_>, manifest: &Value, package: &Package) -> Program {
         std::iter::successors(Some(scene.clone()), Scene::above).find_map(|scene| scene.text("Cargo.lock"));
     match lock {
         None => {
-            program.detection.warnings.push(no_lockfile("cargo", "Cargo.lock", "cargo generate-lockfile"))
+            program.detection.warnings.push(no_lockfile("cargo", "Cargo.lock", "cargo generate-lockfile"));
         }
         Some(lock) => system_packages(lock, &mut program),
     }

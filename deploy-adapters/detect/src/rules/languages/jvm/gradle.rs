@@ -41,7 +41,7 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
                 self::projects(root, settings).iter().any(|(name, _)| name == member)
             };
             let around = Around::of(scene, owns).filter(|_| settings.is_empty());
-            Some(plan(scene, file, root, settings, None, around))
+            Some(plan(scene, file, root, settings, None, around.as_ref()))
         }
         ([only], None) => Some(plan(scene, only.1, root, settings, Some(&only.0), None)),
         ([], None) => Some(plan(scene, file, root, settings, None, None)),
@@ -105,21 +105,21 @@ fn plan(
     root: &str,
     settings: &str,
     member: Option<&str>,
-    around: Option<Around<'_>>,
+    around: Option<&Around<'_>>,
 ) -> Detection {
     let directory = member.map_or(String::new(), |member| format!("{member}/"));
     let own = scene.text(&format!("{directory}{file}")).unwrap_or_default();
     let catalog = scene.text("gradle/libs.versions.toml").unwrap_or_default();
     let catalog = if own.contains("libs.") { catalog } else { "" };
-    let above = around.as_ref().and_then(|around| around.root.text(around.root.first_of(&FILES)?));
+    let above = around.and_then(|around| around.root.text(around.root.first_of(&FILES)?));
     let outer = if member.is_some() { root } else { above.unwrap_or_default() };
     let description = format!("{own}\n{outer}\n{catalog}");
     let module = Module { file: format!("{directory}{file}"), directory, description };
     let mut program = program(scene, &module, "gradle");
     images(scene, &module, &mut program);
-    let has_wrapper = around.as_ref().map_or(scene, |around| &around.root).has("gradlew");
-    let up = around.as_ref().map_or("./", |around| &around.up);
-    let project = around.as_ref().map(|around| around.member.as_str());
+    let has_wrapper = around.map_or(scene, |around| &around.root).has("gradlew");
+    let up = around.map_or("./", |around| &around.up);
+    let project = around.map(|around| around.member.as_str());
     let gradle = match (has_wrapper, project) {
         (true, None) => format!("sh {up}gradlew"),
         (true, Some(_)) => format!("sh {up}gradlew --project-dir {up}"),
@@ -157,7 +157,7 @@ fn plan(
         let evidence = scene.fact(&module.file, "applies no such plugin");
         program.detection.blocked.push(start_unknown(evidence, message, "java -jar build/libs/app.jar"));
     }
-    if let Some(around) = &around {
+    if let Some(around) = around {
         around.note(&mut program, SETTINGS[0]);
     }
     program.plan(scene)

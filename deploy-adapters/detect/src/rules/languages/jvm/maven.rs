@@ -40,7 +40,7 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
             let owns = |root: &Scene<'_>, member: &str| {
                 root.text(POM).is_some_and(|pom| self::modules(root, pom).iter().any(|name| name == member))
             };
-            Some(plan(scene, text, None, Around::of(scene, owns)))
+            Some(plan(scene, text, None, Around::of(scene, owns).as_ref()))
         }
         (false, [only]) => Some(plan(scene, text, Some(only), None)),
         (false, []) if has_main(scene, "") => Some(plan(scene, text, None, None)),
@@ -70,8 +70,8 @@ fn has_main(scene: &Scene<'_>, directory: &str) -> bool {
     })
 }
 
-fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<Around<'_>>) -> Detection {
-    let above = around.as_ref().and_then(|around| around.root.text(POM)).unwrap_or_default();
+fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<&Around<'_>>) -> Detection {
+    let above = around.and_then(|around| around.root.text(POM)).unwrap_or_default();
     let directory = member.map_or(String::new(), |member| format!("{member}/"));
     let file = format!("{directory}{POM}");
     let own = scene.text(&file).unwrap_or_default();
@@ -79,11 +79,11 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<Arou
     let module = Module { directory, file, description };
     let mut program = program(scene, &module, "maven");
     images(scene, &module, &mut program);
-    let top = around.as_ref().map_or(scene, |around| &around.root);
-    let up = around.as_ref().map_or("./", |around| &around.up);
+    let top = around.map_or(scene, |around| &around.root);
+    let up = around.map_or("./", |around| &around.up);
     let has_wrapper = top.has("mvnw") && top.has(".mvn/wrapper/maven-wrapper.properties");
     let maven = if has_wrapper { format!("sh {up}mvnw") } else { "mvn".to_owned() };
-    let which = match (member, &around) {
+    let which = match (member, around) {
         (Some(member), _) => format!(" --projects {member} --also-make"),
         (None, Some(around)) => format!(" --file {up}{POM} --projects {} --also-make", around.member),
         (None, None) => String::new(),
@@ -101,7 +101,7 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<Arou
                 jar
             };
             program.detection.runtime_files = vec![keeps];
-            if let Some(around) = &around {
+            if let Some(around) = around {
                 around.note(&mut program, POM);
             }
         }

@@ -7,6 +7,7 @@ use deploy_core::reason::{Reason, ReasonCode};
 use crate::manifest::Values;
 use crate::reasons::{listed, no_lockfile};
 use crate::rule::Scene;
+use crate::rules::languages::parts::Around;
 use crate::rules::languages::program::{APP, Program};
 
 /// A tool that installs packages.
@@ -87,6 +88,9 @@ impl Manager {
         };
         let locked = locks.iter().find(|(_, tool)| configures(*tool)).or_else(|| locks.first());
         let others = locks.iter().map(|(file, _)| *file);
+        if locks.is_empty() && around(scene).is_some() {
+            return Self::new(scene, Tool::Uv, "pyproject.toml", true, Vec::new());
+        }
         if let Some((file, tool)) = locked {
             let others = others.filter(|other| other != file).collect();
             return Self::new(scene, *tool, file, true, others);
@@ -149,6 +153,9 @@ impl Manager {
         detection.build = itself.map(|value| Found { value, evidence: fact() });
         self.warn(program, extra);
         self.files(scene, program);
+        if let Some(around) = around(scene).filter(|_| self.tool == Tool::Uv) {
+            around.note(program, "uv.lock");
+        }
         if self.tool == Tool::None {
             return;
         }
@@ -263,7 +270,7 @@ impl Manager {
             Tool::Pipenv => program.manifests(scene, &["Pipfile", "Pipfile.lock"]),
             Tool::Pip => match self.requirements.as_deref() {
                 Some(file) if file.starts_with("requirements/") => {
-                    program.manifests(scene, &["requirements/"])
+                    program.manifests(scene, &["requirements/"]);
                 }
                 Some(file) => {
                     program.manifests(scene, &[file]);
@@ -301,16 +308,28 @@ fn is_workspace(scene: &Scene<'_>) -> bool {
 
 /// The manifests of a uv workspace's members.
 fn members(scene: &Scene<'_>) -> Vec<String> {
+    member_directories(scene).into_iter().map(|directory| format!("{directory}/pyproject.toml")).collect()
+}
+
+/// The directories of a uv workspace's members.
+pub(super) fn member_directories(scene: &Scene<'_>) -> Vec<String> {
     let project = scene.toml("pyproject.toml").unwrap_or_default();
     let members = project.texts_at(&["tool", "uv", "workspace", "members"]);
     let directories = members.into_iter().flat_map(|member| match member.strip_suffix("/*") {
         Some(parent) => {
             scene.directories(parent).into_iter().map(|name| format!("{parent}/{name}")).collect()
         }
-        None => vec![member.to_owned()],
+        None => vec![member.trim_end_matches('/').to_owned()],
     });
-    let manifests = directories.map(|directory| format!("{directory}/pyproject.toml"));
-    manifests.filter(|file| scene.has(file)).collect()
+    directories.filter(|directory| scene.has(&format!("{directory}/pyproject.toml"))).collect()
+}
+
+/// The root of the workspace that holds the lockfile of a member.
+fn around<'s>(scene: &Scene<'s>) -> Option<Around<'s>> {
+    let owns = |root: &Scene<'_>, member: &str| {
+        root.has("uv.lock") && member_directories(root).iter().any(|directory| directory == member)
+    };
+    Around::of(scene, owns).filter(|_| !scene.has("uv.lock") && scene.has("pyproject.toml"))
 }
 
 /// Whether every requirement names one version.

@@ -196,3 +196,20 @@ fn a_script_beside_a_node_project_is_a_tool_of_it() {
     ]);
     assert_ne!(detection.language.as_deref(), Some("python"));
 }
+
+#[test]
+fn a_uv_workspace_is_planned_if_one_member_is_a_program() {
+    let root = ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"backend\", \"libs/*\"]");
+    let app = ("backend/pyproject.toml", "[project]\nname = \"app\"\ndependencies = [\"fastapi[standard]\"]");
+    let library = ("libs/core/pyproject.toml", "[project]\nname = \"core\"\n");
+    let files = [root, ("uv.lock", ""), app, ("backend/app/main.py", "app = FastAPI()"), library];
+    let detection = detect(&files);
+    assert_eq!(value(&detection.start), "uvicorn app.main:app --host 0.0.0.0 --port ${PORT:-8000}");
+    assert_eq!(
+        (value(&detection.base_directory), detection.package_manager.as_deref()),
+        ("backend", Some("uv"))
+    );
+    assert_eq!(detection.workspace.map(|found| found.value), Some(String::new()));
+    let more = [&files[..], &[("libs/core/main.py", "print(1)")]].concat();
+    assert_eq!(detect(&more).blocked[0].code, ReasonCode::SeveralApps);
+}

@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::manifest::Values;
 use crate::rule::Scene;
 
+/// How many packages beside it are looked at for what they depend on.
+const LOCAL: usize = 16;
+
 /// A program of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bin {
@@ -35,13 +38,19 @@ impl Package {
         let dependencies = manifest.keys_at(&["dependencies"]).into_iter();
         // `web = { package = "actix-web" }`.
         let real = |key: &str| manifest.text_at(&["dependencies", key, "package"]).unwrap_or(key).to_owned();
+        let paths = manifest.keys_at(&["dependencies"]).into_iter();
+        let paths = paths.filter_map(|key| manifest.text_at(&["dependencies", key, "path"])).take(LOCAL);
+        let of_locals = paths.filter_map(|path| scene.toml(&format!("{path}/Cargo.toml")));
+        let of_locals = of_locals.flat_map(|manifest| {
+            manifest.keys_at(&["dependencies"]).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        });
         Some(Self {
             name: name.to_owned(),
             file: scene.path("Cargo.toml").unwrap_or_default(),
             default_run: text("default-run"),
             rust_version: text("rust-version"),
             bins: bins(scene, manifest, name),
-            dependencies: dependencies.map(real).collect(),
+            dependencies: dependencies.map(real).chain(of_locals).collect(),
         })
     }
 
