@@ -7,8 +7,8 @@
 #
 # busybox  busybox:stable         Debian's busybox-static
 # debian   debian:bookworm-slim   busybox under Debian's name: a shell, coreutils, adduser
-# python   python:3.13-slim       busybox and this machine's python3
-# node     node:22-bookworm-slim  busybox and this machine's node and npm
+# python   python:3.13-slim       busybox and this machine's python3; python:3.13 too
+# node     node:22-bookworm-slim  busybox and this machine's node and npm; node:22 and node:22-slim too
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -52,6 +52,13 @@ make() {
   echo "made $name"
 }
 
+# Other official names of the same image.
+also() {
+  local name=$1
+  shift
+  for other in "$@"; do docker tag "$name" "$other"; done
+}
+
 busybox_image() {
   if have busybox:stable; then return; fi
   base "$work/busybox"
@@ -65,7 +72,7 @@ debian_image() {
 }
 
 python_image() {
-  if have python:3.13-slim; then return; fi
+  if have python:3.13; then return; fi
   local root=$work/python python library
   base "$root"
   python=$(readlink -f /usr/bin/python3)
@@ -78,10 +85,11 @@ python_image() {
   ln -s "$python" "$root/usr/local/bin/python3"
   ln -s python3 "$root/usr/local/bin/python"
   make python:3.13-slim "$root" -c 'ENV PATH=/usr/local/bin:/usr/bin:/bin' -c 'CMD ["python3"]'
+  also python:3.13-slim python:3.13
 }
 
 node_image() {
-  if have node:22-bookworm-slim; then return; fi
+  if have node:22-slim; then return; fi
   local root=$work/node npm
   base "$root"
   program "$root" "$(command -v node)"
@@ -91,6 +99,7 @@ node_image() {
   ln -s "$(readlink -f "$(command -v node)")" "$root/usr/local/bin/node"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
   make node:22-bookworm-slim "$root" -c 'ENV PATH=/usr/local/bin:/usr/bin:/bin' -c 'CMD ["node"]'
+  also node:22-bookworm-slim node:22 node:22-slim
 }
 
 if [ $# = 0 ]; then set -- busybox debian python node; fi
