@@ -145,8 +145,8 @@ pub(crate) trait Values {
 }
 
 impl Values for Value {
-    fn at(&self, path: &[&str]) -> &Value {
-        path.iter().try_fold(self, |value, key| value.get(key)).unwrap_or(&Value::Null)
+    fn at(&self, path: &[&str]) -> &Self {
+        path.iter().try_fold(self, |value, key| value.get(key)).unwrap_or(&Self::Null)
     }
 
     fn text_at(&self, path: &[&str]) -> Option<&str> {
@@ -155,9 +155,9 @@ impl Values for Value {
 
     fn texts_at(&self, path: &[&str]) -> Vec<&str> {
         match self.at(path) {
-            Value::String(text) => vec![text],
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+            Self::String(text) => vec![text],
+            Self::Array(items) => items.iter().filter_map(Self::as_str).collect(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) => Vec::new(),
         }
     }
 

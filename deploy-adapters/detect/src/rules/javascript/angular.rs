@@ -21,10 +21,9 @@ pub(super) fn shape(app: &App<'_, '_>) -> Shape {
         .map(|key| project.at(&[key, "build"]))
         .find(|build| build.is_object());
     let build = build.unwrap_or(&Value::Null);
-    let base = match build.at(&["options", "outputPath"]) {
-        Value::String(path) => path.trim_end_matches('/').to_owned(),
-        path => path.text_at(&["base"]).map_or_else(|| format!("dist/{name}"), str::to_owned),
-    };
+    let path = build.at(&["options", "outputPath"]);
+    let base = path.text_at(&[]).or_else(|| path.text_at(&["base"])).map(|path| path.trim_end_matches('/'));
+    let base = base.map_or_else(|| format!("dist/{name}"), str::to_owned);
     let browser = match build.at(&["options", "outputPath"]).get("browser").and_then(Value::as_str) {
         Some(browser) => browser,
         None if build.text_at(&["builder"]).is_some_and(|builder| builder.ends_with(":application")) => {

@@ -62,7 +62,7 @@ fn detect(scene: &Scene<'_>, strength: Strength) -> Option<Detection> {
     let app = App { scene, package: &package, tools: &tools };
     let framework = frameworks::of(&app);
     let owns = framework.is_some_and(|(framework, _)| {
-        !HELPERS.contains(&framework.name) && !matches!((framework.shape)(&app).build, None)
+        !HELPERS.contains(&framework.name) && (framework.shape)(&app).build.is_some()
     });
     match strength {
         Strength::OwnsTheProject if !owns => return None,

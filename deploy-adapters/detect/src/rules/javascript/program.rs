@@ -2,7 +2,7 @@
 
 use deploy_core::detect::{Detection, Found, ProjectKind};
 use deploy_core::path::Inside;
-use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::reason::Reason;
 
 use super::config::{Config, Literal};
 use super::entry::{self, Listens};
@@ -193,7 +193,7 @@ pub(super) fn port(
 }
 
 /// Where a bundler writes: `path.resolve(__dirname, 'web')`, else `dist`.
-pub(super) fn bundled(app: &App<'_, '_>, config: &Config) -> Result<Found<String>, Reason> {
+pub(super) fn bundled(app: &App<'_, '_>, config: &Config) -> Result<Found<String>, Box<Reason>> {
     if let Literal::Text(text) = config.literal("path") {
         return written(app, &config.file, &text, &format!("output.path is {text}"));
     }
@@ -217,10 +217,7 @@ pub(super) fn bundled(app: &App<'_, '_>, config: &Config) -> Result<Found<String
         }
     }
     match config.has_key("path") && config.mentions("output") {
-        true => Err(Reason {
-            code: ReasonCode::OutputUnknown,
-            ..computed(app, &config.file, "output.path", "dist")
-        }),
+        true => Err(computed(app, &config.file, "output.path", "dist")),
         false => written(app, &config.file, "dist", "the bundler writes dist"),
     }
 }

@@ -52,11 +52,11 @@ pub(super) struct Shape {
 
 impl Shape {
     /// A site, in a directory that the build writes.
-    pub(super) fn site(build: &'static str, output: Result<Found<String>, Reason>) -> Self {
+    pub(super) fn site(build: &'static str, output: Result<Found<String>, Box<Reason>>) -> Self {
         let shape = Self { kind: ProjectKind::Static, build: Some(build), ..Self::default() };
         match output {
             Ok(output) => Self { output: Some(output), ..shape },
-            Err(reason) => Self { blocked: vec![reason], ..shape },
+            Err(reason) => Self { blocked: vec![*reason], ..shape },
         }
     }
 
@@ -95,7 +95,7 @@ pub(super) fn configured(
     key: &str,
     default: &str,
     shown: &str,
-) -> Result<Found<String>, Reason> {
+) -> Result<Found<String>, Box<Reason>> {
     match config.map(|config| (config, config.literal(key))) {
         None | Some((_, Literal::Missing)) => {
             written(app, PACKAGE, default, &format!("{shown} writes {default}"))
@@ -111,24 +111,24 @@ pub(super) fn written(
     file: &str,
     directory: &str,
     fact: &str,
-) -> Result<Found<String>, Reason> {
+) -> Result<Found<String>, Box<Reason>> {
     match Inside::parse(directory) {
         Ok(inside) => Ok(app.scene.found(inside.shown().to_owned(), file, fact)),
         Err(wrong) => {
             let fact = app.scene.fact(file, fact);
             let message = format!("the build writes {directory}, which can't be published: {wrong}");
             let reason = Reason::new(ReasonCode::OutputUnknown, message).because(fact.file, fact.fact);
-            Err(with_fixes(reason, vec![("once it writes there".to_owned(), publish_line("dist"))]))
+            Err(Box::new(with_fixes(reason, vec![("once it writes there".to_owned(), publish_line("dist"))])))
         }
     }
 }
 
 /// The directory is computed, so nobody knows it without running the build.
-pub(super) fn computed(app: &App<'_, '_>, file: &str, key: &str, usual: &str) -> Reason {
+pub(super) fn computed(app: &App<'_, '_>, file: &str, key: &str, usual: &str) -> Box<Reason> {
     let fact = app.scene.fact(file, format!("{key} is computed"));
     let message = format!("{} computes {key}, so where the build puts the site is not known", fact.file);
     let reason = Reason::new(ReasonCode::OutputUnknown, message).because(fact.file, fact.fact);
-    with_fixes(reason, vec![(format!("if it is {usual}"), publish_line(usual))])
+    Box::new(with_fixes(reason, vec![(format!("if it is {usual}"), publish_line(usual))]))
 }
 
 /// What follows a flag in a command: `--outDir web`, `--output=site`, `-o out`.

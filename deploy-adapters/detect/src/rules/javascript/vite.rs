@@ -68,7 +68,7 @@ fn runs_program(app: &App<'_, '_>, start: &str) -> bool {
 pub(super) fn output(
     app: &App<'_, '_>,
     config: Option<&Config>,
-) -> Result<deploy_core::detect::Found<String>, Reason> {
+) -> Result<deploy_core::detect::Found<String>, Box<Reason>> {
     if let Some(directory) = flag(app.script("build"), &["--outDir"]) {
         return written(app, PACKAGE, directory, &format!("--outDir is {directory}"));
     }
