@@ -60,7 +60,6 @@ impl Given {
     }
 
     /// When this comes in.
-    #[must_use]
     pub fn when(self, input: &Input) -> When {
         let decided = self.state.decide(input);
         When { state: self.state, decided, input: format!("{input:?}") }

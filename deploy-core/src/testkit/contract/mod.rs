@@ -73,6 +73,7 @@ impl Law {
     }
 
     /// Breaks unless both are equal.
+    #[expect(clippy::needless_pass_by_value, reason = "what is compared is mostly made for it")]
     pub(crate) fn same<T: PartialEq + fmt::Debug>(self, what: &str, seen: T, wanted: T) -> Verdict {
         if seen == wanted {
             return Ok(());

@@ -308,7 +308,7 @@ impl Schedule {
                 StoreError::Unavailable { what }
             });
         }
-        self.written(host, write, result)
+        self.written(host, write, &result)
     }
 
     /// One append as the store takes it, with every law of the journal.
@@ -374,7 +374,7 @@ impl Schedule {
         &mut self,
         host: usize,
         write: super::store::Write,
-        result: Result<(), StoreError>,
+        result: &Result<(), StoreError>,
     ) -> Result<(), Law> {
         let number = self.hosts[host].deployment;
         let row = &self.store.rows[number];
