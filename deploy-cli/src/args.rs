@@ -107,8 +107,18 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SourceArgs {
-    /// The directory to deploy [default: where deploy.toml is, else the current directory]
+    /// A directory, an archive (tar, tar.gz, tar.zst, zip), or a git repository: https://host/repo.git#REF,
+    /// git@host:repo [default: where deploy.toml is, else the current directory]
     pub(crate) source: Option<PathBuf>,
+    /// The branch, tag or commit of the repository. With a directory: of the repository it is the top of
+    #[arg(long = "ref", value_name = "REF")]
+    pub(crate) git_ref: Option<String>,
+    /// The variable that holds the token for an https repository; its name begins with DEPLOY_GIT_
+    #[arg(long, value_name = "NAME")]
+    pub(crate) git_credential: Option<String>,
+    /// An image that exists already, instead of a source
+    #[arg(long, value_name = "REF", conflicts_with_all = ["source", "git_ref", "git_credential"])]
+    pub(crate) image: Option<String>,
     /// The resource [default: the directory's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Option<Name>,

@@ -10,6 +10,7 @@ mod exit;
 mod output;
 mod render;
 mod request;
+mod source;
 mod state;
 mod tokens;
 mod wiring;

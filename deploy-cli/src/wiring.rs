@@ -9,7 +9,7 @@ use deploy_core::port::{Clock, Executor, Sources};
 use deploy_core::spec::SecretRef;
 use deploy_detect::Catalogue;
 use deploy_docker::{DockerConfig, DockerExecutor};
-use deploy_source::Directories;
+use deploy_source::{GitPolicy, SourceReader};
 use deploy_static::{StaticConfig, StaticExecutor};
 use serde::Deserialize;
 
@@ -20,6 +20,20 @@ use crate::state::State;
 pub(crate) const EDGE_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7480);
 
+/// The variable that says what may be fetched from beside public hosts over https and ssh.
+const GIT_ALLOW: &str = "DEPLOY_GIT_ALLOW";
+
+/// Reads sources, and fetches them from where `DEPLOY_GIT_ALLOW` says.
+pub(crate) fn sources() -> SourceReader {
+    let allowed = std::env::var(GIT_ALLOW).unwrap_or_default();
+    let policy = allowed.parse::<GitPolicy>().unwrap_or_else(|_| {
+        // The narrow policy is the safe one: what was meant to be allowed is refused, and says so.
+        tracing::warn!("{GIT_ALLOW} is not a list of http, git, private and loopback; it is passed over");
+        GitPolicy::default()
+    });
+    SourceReader::default().with_policy(policy)
+}
+
 /// The static target of a state directory.
 pub(crate) fn static_executor(state: &State) -> StaticExecutor {
     let config = StaticConfig {
@@ -28,7 +42,7 @@ pub(crate) fn static_executor(state: &State) -> StaticExecutor {
         edge_socket: deploy_edge::control_socket(&state.edge()),
         edge_address: Some(edge_address(state)),
     };
-    let sources: Arc<dyn Sources> = Arc::new(Directories::default());
+    let sources: Arc<dyn Sources> = Arc::new(sources());
     StaticExecutor::new(config, sources, Arc::new(SystemClock))
 }
 
@@ -41,7 +55,7 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
         edge_socket: deploy_edge::control_socket(&state.edge()),
         edge_address: Some(edge_address(state)),
     };
-    let sources: Arc<dyn Sources> = Arc::new(Directories::default());
+    let sources: Arc<dyn Sources> = Arc::new(sources());
     let resolve = Arc::new(|secret: &SecretRef| std::env::var(&secret.env).ok());
     DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve)
 }
@@ -83,5 +97,5 @@ pub(crate) fn previewer(state: &State) -> Previewer {
     let executors: Vec<Arc<dyn Executor>> =
         vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Previewer::from_parts(Arc::new(Directories::default()), Arc::new(Catalogue::default()), executors, clock)
+    Previewer::from_parts(Arc::new(sources()), Arc::new(Catalogue::default()), executors, clock)
 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Ask, Evidence, Fact};
+use crate::id::Digest;
 use crate::port::Detector;
-use crate::reason::Reason;
+use crate::reason::{Reason, ReasonCode};
+use crate::source::ImageReference;
 use crate::spec::Profile;
 
 /// What kind of program it is.
@@ -192,4 +194,34 @@ pub struct Detection {
     pub warnings: Vec<Reason>,
     /// The commit the source is at, where known.
     pub commit: Option<String>,
+    /// The content of the archive that the source is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<Digest>,
+}
+
+impl Detection {
+    /// What there is to say of an image without pulling it.
+    #[must_use]
+    pub fn of_image(reference: &ImageReference) -> Self {
+        let fact = |fact: String| Fact::new("image", fact);
+        let mut evidence = vec![fact(format!("{} of {}", reference.repository(), reference.registry()))];
+        evidence.extend(reference.tag().map(|tag| fact(format!("tag {tag}"))));
+        evidence.extend(reference.digest().map(|digest| fact(format!("digest {digest}"))));
+        let floating = reference.is_floating().then(|| {
+            let message = format!("{reference} may name another image tomorrow");
+            Reason::new(ReasonCode::FloatingImage, message)
+                .set("name it by its digest", format!("runtime.image = \"{}@sha256:…\"", reference))
+        });
+        Self {
+            planner: "image".to_owned(),
+            support_tier: SupportTier::Full,
+            image: Some(Found {
+                value: reference.to_string(),
+                evidence: fact("named as the source".to_owned()),
+            }),
+            evidence,
+            warnings: floating.into_iter().collect(),
+            ..Self::default()
+        }
+    }
 }

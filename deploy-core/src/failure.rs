@@ -75,6 +75,8 @@ failure_codes! {
         "Nobody approved the plan in time.", "deploy again and approve the plan";
     SourceUnavailable, "source_unavailable", Transient, true,
         "The source could not be read.", "check that the source is there and may be read";
+    SourceChanged, "source_changed", Permanent, false,
+        "The source is not what was planned any more: its commit is gone, or the archive has another content.", "deploy again, so that what is there now is planned";
     TargetUnavailable, "target_unavailable", Transient, true,
         "The target did not answer.", "check that the target's process runs, then retry";
     BuildFailed, "build_failed", Permanent, false,

@@ -110,6 +110,7 @@ mod projection;
 pub mod reason;
 pub mod reject;
 pub mod size;
+pub mod source;
 pub mod spec;
 pub mod status;
 #[cfg(feature = "testkit")]

@@ -226,6 +226,11 @@ pub trait OpenSource: Send {
     /// The commit it is at, where it is a checkout.
     fn commit(&self) -> Option<String>;
 
+    /// The content of the archive that it is, where it is one.
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+
     /// Answers every ask into `evidence`. What can't be read is an answer, too.
     ///
     /// # Errors

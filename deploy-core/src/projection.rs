@@ -3,7 +3,7 @@
 use crate::deployment::{Deployment, Gate};
 use crate::event::{Cause, RollbackCause};
 use crate::failure::{Failure, FailureCode};
-use crate::hint::{Hint, Remedy, direction, word};
+use crate::hint::{Hint, Remedy, direction};
 use crate::id::{ReleaseId, ResourceKey};
 use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState, UndoState};
 use crate::plan::{SourceSummary, Step};
@@ -118,8 +118,18 @@ impl Deployment {
     }
 
     fn source_summary(&self) -> SourceSummary {
-        let run = self.phase.run().map(|run| &run.plan().outline().source);
-        run.cloned().unwrap_or_else(|| SourceSummary::of(&self.spec))
+        let planned = match &self.phase {
+            Phase::Planned(planned) => Some(planned.plan().outline()),
+            Phase::Blocked(blocked) => Some(blocked.plan().outline()),
+            Phase::Queued(_)
+            | Phase::Detecting(_)
+            | Phase::Planning(_)
+            | Phase::Executing(_)
+            | Phase::Verifying(_)
+            | Phase::RollingBack(_)
+            | Phase::Ended(_) => self.phase.run().map(|run| run.plan().outline()),
+        };
+        planned.map_or_else(|| SourceSummary::of(&self.spec), |outline| outline.source.clone())
     }
 
     fn plan_fingerprint(&self) -> Option<crate::id::Digest> {
@@ -227,7 +237,9 @@ impl Deployment {
     fn again(&self) -> Remedy {
         let ResourceKey { resource, environment } = &self.spec.resource;
         let command = match &self.spec.source {
-            Source::Directory { path } => format!("deploy up {} --resource {resource}", word(path)),
+            Source::Directory { .. } | Source::Git { .. } | Source::Archive { .. } | Source::Image { .. } => {
+                format!("deploy up {} --resource {resource}", SourceSummary::of(&self.spec).arguments())
+            }
             Source::Release { version } => {
                 return Remedy::command(
                     "try again",

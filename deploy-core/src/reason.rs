@@ -60,6 +60,26 @@ reason_codes! {
         "The source is a file where a directory is needed.", "name the directory that holds the site";
     SourceUnreadable, "source_unreadable", Detect, None,
         "Something in the source may not be read.", "give the user that deploys permission to read it";
+    SourceUnavailable, "source_unavailable", Detect, None,
+        "The repository could not be fetched.", "check its address, the network, and whether a credential is needed";
+    SourceTimeout, "source_timeout", Detect, None,
+        "Fetching the source took longer than it may.", "try again, or deploy a smaller source";
+    SourceChanged, "source_changed", Detect, None,
+        "The source is not the one that was named: its content has changed.", "plan again";
+    SourceRefused, "source_refused", Detect, None,
+        "The address or the way to reach it is not allowed here.", "use https or ssh to a host that may be reached, or allow it with DEPLOY_GIT_ALLOW";
+    GitMissing, "git_missing", Detect, None,
+        "The program git is not installed, or too old.", "install git 2.38 or newer";
+    GitRefNotFound, "git_ref_not_found", Detect, None,
+        "The repository has no such branch, tag or commit.", "name a branch, a tag, or the full id of a commit";
+    GitCredentialMissing, "git_credential_missing", Detect, None,
+        "The variable that should hold the token is not set, or may not be used for git.", "set the variable for the process that fetches; its name begins with DEPLOY_GIT_";
+    ArchiveInvalid, "archive_invalid", Detect, None,
+        "The file is not an archive that can be read.", "pack it as tar, tar.gz, tar.zst or zip";
+    UnsafeArchiveEntry, "unsafe_archive_entry", Detect, None,
+        "The archive holds a path or a link out of it, a device, or the same name twice.", "pack it again without the entry that the message names";
+    ArchiveTooLarge, "archive_too_large", Detect, None,
+        "The archive holds more files, bytes or levels than the limits allow.", "pack only what is deployed";
     SourceUnsafe, "source_unsafe", Detect, None,
         "The source holds a link out of itself, a link loop, a device, or a name that is not UTF-8.", "remove it, or leave it out with .deployignore";
     SourceTooLarge, "source_too_large", Detect, None,
@@ -98,6 +118,8 @@ reason_codes! {
         "The Dockerfile that was named does not exist.", "correct runtime.dockerfile";
     ImageInvalid, "image_invalid", Detect, Some("runtime.image"),
         "What was given is not an image reference.", "set runtime.image to NAME:TAG or NAME@sha256:DIGEST";
+    FloatingImage, "floating_image", Detect, Some("runtime.image"),
+        "The image has no fixed version: what runs may change without a deployment.", "name the image by a version or a digest";
     NoLockfile, "no_lockfile", Detect, Some("runtime.install"),
         "No lockfile fixes the versions of what is installed: two builds of one commit may differ.", "commit the lockfile of the package manager";
     DevServerAsStart, "dev_server_as_start", Detect, Some("runtime.start"),
@@ -160,6 +182,11 @@ impl ReasonCode {
         matches!(
             self,
             Self::SourceUnreadable
+                | Self::SourceUnavailable
+                | Self::SourceTimeout
+                | Self::SourceChanged
+                | Self::GitMissing
+                | Self::GitCredentialMissing
                 | Self::HostTaken
                 | Self::PortTaken
                 | Self::InsufficientDisk

@@ -4,26 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeploymentId, Digest, Name, ResourceKey, Version};
+use crate::id::{DeploymentId, Digest, Name, ResourceKey};
 use crate::size::Size;
+pub use crate::source::Source;
 use crate::time::Span;
-
-/// Where the thing to deploy comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum Source {
-    /// A directory on the machine of the control plane, as an absolute path.
-    Directory {
-        /// The absolute path.
-        path: String,
-    },
-    /// A kept release of the same resource: what a rollback deploys.
-    Release {
-        /// Which one.
-        version: Version,
-    },
-}
 
 /// What somebody asks the engine to deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use deploy_core::evidence::Evidence;
 use deploy_core::port::{Detector, Sources};
 use deploy_core::spec::{Profile, Source};
 use deploy_detect::Catalogue;
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 #[tokio::main]
 async fn main() {
-    let (sources, catalogue, profile) = (Directories::default(), Catalogue::new(), Profile::default());
+    let (sources, catalogue, profile) = (SourceReader::default(), Catalogue::new(), Profile::default());
     for path in std::env::args().skip(1) {
         let started = Instant::now();
         let mut opened = match sources.open(&Source::Directory { path: path.clone() }, &profile).await {

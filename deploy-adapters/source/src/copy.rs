@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::beneath::{self, Trouble, trouble};
 use crate::entries::{Entry, Kind, entries, join};
-use crate::ignores::{Ignores, above};
+use crate::ignores::{Counted, Ignores, above};
 use crate::limits::Limits;
 
 /// How many bytes are copied before the request to stop is looked at again.
@@ -23,16 +23,18 @@ const CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 pub(crate) fn copy(
     root: &OwnedFd,
     path: &Path,
+    counted: Counted,
     target: &OwnedFd,
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<(), Failure> {
     let itself = fstat(target).map_err(|error| unwritable("", &error.into()))?;
-    let (prefix, ignores) = above(path, limits.text_bytes);
+    let (prefix, ignores) = above(path, counted, limits.text_bytes);
     let mut copy = Copy {
         root: root.as_fd(),
         prefix,
         ignores,
+        counted,
         limits,
         cancel,
         itself: (itself.st_dev, itself.st_ino),
@@ -46,6 +48,7 @@ struct Copy<'a> {
     root: BorrowedFd<'a>,
     prefix: String,
     ignores: Ignores,
+    counted: Counted,
     limits: &'a Limits,
     cancel: &'a Cancel,
     /// The device and number of the copy: it may lie below the source, and must not be copied into itself.
@@ -74,7 +77,9 @@ impl Copy<'_> {
             return Err(Failure::new(FailureCode::TooLarge, message));
         }
         let top = join(&self.prefix, path);
-        self.ignores.enter_git(from, &top, ".gitignore", depth, self.limits.text_bytes);
+        if self.counted != Counted::Ours {
+            self.ignores.enter_git(from, &top, ".gitignore", depth, self.limits.text_bytes);
+        }
         self.ignores.enter_deploy(from, &top, depth, self.limits.text_bytes);
         for entry in found {
             self.entry(from, to, path, entry, depth)?;
@@ -203,7 +208,7 @@ impl Copy<'_> {
 }
 
 /// Whether `target`, read from the directory of `link`, has more `..` than there are directories above it.
-fn climbs_out(link: &str, target: &str) -> bool {
+pub(crate) fn climbs_out(link: &str, target: &str) -> bool {
     let mut depth = link.matches('/').count();
     for part in target.split('/') {
         match part {

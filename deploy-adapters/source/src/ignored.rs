@@ -13,7 +13,7 @@ use ignore::gitignore::Gitignore;
 
 use crate::beneath;
 use crate::entries::join;
-use crate::ignores::{DEPLOYIGNORE, Ignores, above, load};
+use crate::ignores::{Counted, DEPLOYIGNORE, Ignores, above, load};
 
 /// What ignore files say of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,15 @@ pub(crate) struct Ignored {
     /// What counts from above the source.
     above: Ignores,
     directories: BTreeMap<String, Files>,
+    counted: Counted,
     text_bytes: u64,
 }
 
 impl Ignored {
     /// The ignore files of the source `root`, which is at `path`.
-    pub(crate) fn new(root: Arc<OwnedFd>, path: &Path, text_bytes: u64) -> Self {
-        let (prefix, above) = above(path, text_bytes);
-        Self { root, prefix, above, directories: BTreeMap::new(), text_bytes }
+    pub(crate) fn new(root: Arc<OwnedFd>, path: &Path, counted: Counted, text_bytes: u64) -> Self {
+        let (prefix, above) = above(path, counted, text_bytes);
+        Self { root, prefix, above, directories: BTreeMap::new(), counted, text_bytes }
     }
 
     /// What they say of a path; of its parents, whoever asks knows already.
@@ -97,7 +98,10 @@ impl Ignored {
         let files = match beneath::directory(&*self.root, directory) {
             Ok(opened) => Files {
                 deploy: load(&opened, &at, DEPLOYIGNORE, self.text_bytes),
-                git: load(&opened, &at, ".gitignore", self.text_bytes),
+                git: match self.counted {
+                    Counted::Around | Counted::Inside => load(&opened, &at, ".gitignore", self.text_bytes),
+                    Counted::Ours => None,
+                },
             },
             Err(_) => Files::default(),
         };

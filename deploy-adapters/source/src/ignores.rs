@@ -15,6 +15,17 @@ use crate::commit::Repository;
 /// The ignore file of this product.
 pub(crate) const DEPLOYIGNORE: &str = ".deployignore";
 
+/// Which ignore files count in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Those in it, and those of the repository around it: a directory.
+    Around,
+    /// Those in it: an archive.
+    Inside,
+    /// Ours only: what is in a commit was committed on purpose.
+    Ours,
+}
+
 /// The ignore files on the way from the top to the directory that is being read.
 ///
 /// All paths are relative to the top: the source, or the repository that the source is a part of.
@@ -67,8 +78,11 @@ impl Ignores {
 
 /// If the source is a part of a repository, the ignore files above it count too. Also returns where the source is in
 /// the repository, as the beginning of every path that is matched.
-pub(crate) fn above(path: &Path, text_bytes: u64) -> (String, Ignores) {
+pub(crate) fn above(path: &Path, counted: Counted, text_bytes: u64) -> (String, Ignores) {
     let mut ignores = Ignores::default();
+    if counted != Counted::Around {
+        return (String::new(), ignores);
+    }
     let repository = std::fs::canonicalize(path).ok().and_then(|path| Some((Repository::of(&path)?, path)));
     let Some((repository, path)) = repository else { return (String::new(), ignores) };
     let prefix = path.strip_prefix(&repository.work_tree).ok().and_then(Path::to_str);

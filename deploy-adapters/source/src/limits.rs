@@ -1,6 +1,8 @@
-//! Bounds on what is read and copied: no source, however hostile, costs more than this.
+//! Bounds on what is fetched, read and copied: no source, however hostile, costs more than this.
 
-/// Bounds on what is read and copied.
+use std::time::Duration;
+
+/// Bounds on what is fetched, read and copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// How many files and directories a source may have; 200 000.
@@ -15,6 +17,10 @@ pub struct Limits {
     pub texts_bytes: u64,
     /// How many bytes a copy may have; 8 GiB.
     pub copy_bytes: u64,
+    /// How many bytes a fetch may bring, and an archive may have; 2 GiB.
+    pub fetch_bytes: u64,
+    /// How long fetching and unpacking may take; 5 minutes.
+    pub fetch_time: Duration,
 }
 
 impl Default for Limits {
@@ -26,6 +32,8 @@ impl Default for Limits {
             text_bytes: 1024 * 1024,
             texts_bytes: 8 * 1024 * 1024,
             copy_bytes: 8 * 1024 * 1024 * 1024,
+            fetch_bytes: 2 * 1024 * 1024 * 1024,
+            fetch_time: Duration::from_secs(300),
         }
     }
 }

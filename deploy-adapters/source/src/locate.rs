@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use deploy_core::reason::{Reason, ReasonCode};
-use deploy_core::spec::{Profile, Source};
+use deploy_core::spec::Profile;
 
 use crate::beneath::{self, Trouble, trouble};
 use crate::entries::{Kind, entries, join};
@@ -23,9 +23,12 @@ pub(crate) struct Located {
 }
 
 /// Opens the base directory of a source. Every path of the profile is looked at, whatever else is wrong.
-pub(crate) fn locate(source: &Source, profile: &Profile) -> Result<Located, Vec<Reason>> {
+pub(crate) fn locate(
+    directory: Result<PathBuf, Box<Reason>>,
+    profile: &Profile,
+) -> Result<Located, Vec<Reason>> {
     let mut reasons = Vec::new();
-    let root = keep(open_root(source), &mut reasons);
+    let root = keep(directory.and_then(open_root), &mut reasons);
     let base =
         keep(configured("source.base_directory", profile.source.base_directory.as_deref()), &mut reasons);
     let publish = keep(
@@ -65,14 +68,7 @@ fn configured(field: &str, value: Option<&str>) -> Result<Option<Inside>, Box<Re
     })
 }
 
-fn open_root(source: &Source) -> Result<(PathBuf, OwnedFd), Box<Reason>> {
-    let path = match source {
-        Source::Directory { path } => PathBuf::from(path),
-        Source::Release { version } => {
-            let message = format!("{version} is a kept release: it has an artifact, but no source to read");
-            return Err(Box::new(Reason::new(ReasonCode::SourceUnreadable, message)));
-        }
-    };
+fn open_root(path: PathBuf) -> Result<(PathBuf, OwnedFd), Box<Reason>> {
     if !path.is_absolute() {
         let message = format!("the source {} is not an absolute path", path.display());
         return Err(Box::new(Reason::new(ReasonCode::SourceNotFound, message)));

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use deploy_core::evidence::{Ask, Evidence};
+use deploy_core::id::Digest;
 use deploy_core::port::OpenSource;
 use deploy_core::reason::{Reason, ReasonCode};
-use deploy_core::spec::{Profile, Source};
 
+use crate::bring::Brought;
 use crate::commit::Repository;
 use crate::ignored::Ignored;
+use crate::ignores::Counted;
 use crate::limits::Limits;
 use crate::listing;
-use crate::locate::locate;
+use crate::locate::Located;
+use crate::temporary::Temporary;
 use crate::texts::Budget;
 use crate::walk;
 
@@ -22,8 +25,11 @@ use crate::walk;
 #[derive(Debug)]
 pub(crate) struct OpenDirectory {
     commit: Option<String>,
+    digest: Option<Digest>,
     /// Shared with the thread that reads; nobody else ever waits for it.
     reader: Arc<Mutex<Reader>>,
+    /// Where a commit or an archive was laid out; goes with this.
+    _place: Option<Temporary>,
 }
 
 #[derive(Debug)]
@@ -35,15 +41,18 @@ struct Reader {
 }
 
 impl OpenDirectory {
-    /// Opens the source, and makes sure that the base directory in it is one.
-    pub(crate) fn open(source: &Source, profile: &Profile, limits: Limits) -> Result<Self, Vec<Reason>> {
-        let located = locate(source, profile)?;
-        let commit =
-            std::fs::canonicalize(&located.path).ok().and_then(|path| Repository::of(&path)?.commit());
-        let root = Arc::new(located.root);
-        let ignored = Ignored::new(Arc::clone(&root), &located.path, limits.text_bytes);
-        let reader = Reader { root, ignored, budget: Budget::new(&limits), limits };
-        Ok(Self { commit, reader: Arc::new(Mutex::new(reader)) })
+    /// A directory of somebody.
+    pub(crate) fn in_place(located: Located, limits: Limits) -> Self {
+        let repository = std::fs::canonicalize(&located.path).ok().and_then(|path| Repository::of(&path));
+        let commit = repository.and_then(|repository| repository.commit());
+        let reader = Reader::new(located, Counted::Around, limits);
+        Self { commit, digest: None, reader, _place: None }
+    }
+
+    /// One of ours, with what was brought there.
+    pub(crate) fn brought(located: Located, brought: Brought, place: Temporary, limits: Limits) -> Self {
+        let reader = Reader::new(located, brought.counted, limits);
+        Self { commit: brought.commit, digest: brought.digest, reader, _place: Some(place) }
     }
 }
 
@@ -51,6 +60,10 @@ impl OpenDirectory {
 impl OpenSource for OpenDirectory {
     fn commit(&self) -> Option<String> {
         self.commit.clone()
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.clone()
     }
 
     async fn look(&mut self, asks: &BTreeSet<Ask>, evidence: &mut Evidence) -> Result<(), Vec<Reason>> {
@@ -71,6 +84,12 @@ impl OpenSource for OpenDirectory {
 }
 
 impl Reader {
+    fn new(located: Located, counted: Counted, limits: Limits) -> Arc<Mutex<Self>> {
+        let root = Arc::new(located.root);
+        let ignored = Ignored::new(Arc::clone(&root), &located.path, counted, limits.text_bytes);
+        Arc::new(Mutex::new(Self { root, ignored, budget: Budget::new(&limits), limits }))
+    }
+
     fn answer(&mut self, ask: Ask, found: &mut Evidence) {
         let (root, limits) = (self.root.as_fd(), &self.limits);
         match ask {

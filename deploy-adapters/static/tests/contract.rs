@@ -17,7 +17,7 @@ use deploy_core::spec::{Actor, Source, Spec};
 use deploy_core::testkit::contract::ExecutorFixture;
 use deploy_core::time::Span;
 use deploy_edge::{Config, Depth, Edge, EdgeClient, Limits, Listen, RunningEdge, verify_release};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use deploy_static::{StaticConfig, StaticExecutor};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -50,7 +50,7 @@ impl Lab {
             edge_socket: deploy_edge::control_socket(&edge_dir),
             edge_address: Some(edge.public_addr()),
         };
-        let executor = StaticExecutor::new(config, Arc::new(Directories::default()), Arc::new(SystemClock));
+        let executor = StaticExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock));
         Self { dir, edge, executor }
     }
 

@@ -9,7 +9,8 @@ use crate::args::{PlanArgs, SourceArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
 use crate::render::plan;
-use crate::request::{config_file, plan_request, spec};
+use crate::request::{plan_request, spec};
+use crate::source::config_file;
 use crate::wiring::previewer;
 
 pub(crate) async fn detect(cx: &Context, args: SourceArgs) -> Result<Exit, Failed> {

@@ -15,7 +15,6 @@ use deploy_edge::{Counters, EdgeClient, control_socket};
 use deploy_http::{
     Api, Door, EdgeCounters, Instruments, Limits, Parts, Serving, Tokens as _, serve_tcp, serve_unix,
 };
-use deploy_source::Directories;
 use deploy_store_sqlite::SqliteStore;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit, test_kill_process};
 use tokio::net::UnixListener;
@@ -28,7 +27,7 @@ use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::state::State;
 use crate::tokens::StoredTokens;
-use crate::wiring::{docker_executor, static_executor};
+use crate::wiring::{docker_executor, sources, static_executor};
 
 /// How long running work and open requests may take when the control plane is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -74,7 +73,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     start_edge(state, &edge, edge_listen).await?;
     let instruments = Instruments::default();
     let builder =
-        Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue::default())
+        Engine::builder(instruments.observe(store.clone()), sources(), Catalogue::default())
             .executor(static_executor(state))
             .executor(docker_executor(state, state.installation()?));
     let engine = instrumented(builder).build();

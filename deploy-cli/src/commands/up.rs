@@ -10,7 +10,6 @@ use deploy_core::plan::{Draft, PlanDocument};
 use deploy_core::port::{Ids, Sources, WhenBusy};
 use deploy_core::spec::{Profile, Source};
 use deploy_http::{DeployRequest, Submission};
-use deploy_source::Directories;
 use serde_json::json;
 
 use super::{Context, preview, watch};
@@ -19,7 +18,7 @@ use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
 use crate::request::{plan_request, spec};
-use crate::wiring::{previewer, require_docker};
+use crate::wiring::{previewer, require_docker, sources};
 
 pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     if args.dry_run {
@@ -109,7 +108,9 @@ async fn dockerfile(cx: &Context, args: &UpArgs) -> Result<Option<String>, Faile
 
 /// The files that would be published, relative to the publish directory.
 async fn files(source: &Source, profile: &Profile, document: &PlanDocument) -> Vec<String> {
-    let Ok(mut opened) = Directories::default().open(source, profile).await else { return Vec::new() };
+    // The same commit or content as in the plan.
+    let source = source.pinned(&document.source);
+    let Ok(mut opened) = sources().open(&source, profile).await else { return Vec::new() };
     let base = document.source.base_directory.as_deref().unwrap_or_default();
     let directory = document.artifact.as_ref().and_then(|artifact| artifact.publish_directory.clone());
     let Ok(base) = Inside::parse(base) else { return Vec::new() };

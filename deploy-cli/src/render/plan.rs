@@ -107,7 +107,7 @@ fn row(text: &mut String, name: &str, value: &str, fact: Option<&Fact>, from: Or
 
 fn values(text: &mut String, plan: &PlanDocument) {
     let _ = writeln!(text, "\nThe plan");
-    row(text, "source", &format!("{} {}", plan.source.kind, plan.source.locator), None, Origin::Explicit);
+    row(text, "source", &super::source(&SourceSummary { base_directory: None, ..plan.source.clone() }), None, Origin::Explicit);
     if let Some(base) = &plan.source.base_directory {
         let found = plan.detection.base_directory.as_ref().map(|found| &found.evidence);
         row(text, "in", base, found, if found.is_some() { Origin::Detected } else { Origin::Explicit });

@@ -99,8 +99,7 @@ pub(crate) fn details(status: &Status) -> String {
     let paused = if status.paused { ", paused" } else { "" };
     let _ = writeln!(text, "{}  {}@{} on {}", status.id, status.resource, status.environment, status.target);
     let _ = writeln!(text, "  status  {}{paused} (phase {})", status.status.as_str(), status.current_phase);
-    let source = &status.source_summary;
-    let _ = writeln!(text, "  source  {} {}", clean(&source.kind), clean(&source.locator));
+    let _ = writeln!(text, "  source  {}", super::source(&status.source_summary));
     let _ = writeln!(text, "  by      {} at {}", clean(&status.actor.0), status.created_at);
     if let Some(fingerprint) = &status.plan_fingerprint {
         let _ = writeln!(text, "  plan    {fingerprint}");

@@ -1,5 +1,6 @@
 //! Lists as tables.
 
+use deploy_core::plan::SourceSummary;
 use deploy_core::port::{ReleaseRecord, ReleaseState};
 use deploy_core::spec::Trigger;
 use deploy_core::status::Status;
@@ -13,13 +14,15 @@ pub(crate) fn deployments(deployments: &[Status]) -> String {
     if deployments.is_empty() {
         return "no deployments".to_owned();
     }
-    let head = ["ID", "RESOURCE", "STATUS", "RELEASE", "TRIGGER", "BY", "STARTED", "TOOK"].map(str::to_owned);
+    let head = ["ID", "RESOURCE", "STATUS", "RELEASE", "SOURCE", "TRIGGER", "BY", "STARTED", "TOOK"]
+        .map(str::to_owned);
     let row = |status: &Status| {
         [
             status.id.to_string(),
             format!("{}@{}", status.resource, status.environment),
             format!("{}{}", status.status.as_str(), if status.paused { " (paused)" } else { "" }),
             status.release.map_or_else(|| "-".to_owned(), |release| release.to_string()),
+            origin(&status.source_summary),
             trigger(&status.trigger).to_owned(),
             clean(&status.actor.0),
             status.created_at.to_string(),
@@ -27,6 +30,13 @@ pub(crate) fn deployments(deployments: &[Status]) -> String {
         ]
     };
     columns(&std::iter::once(head).chain(deployments.iter().map(row)).collect::<Vec<_>>())
+}
+
+/// Where it came from, in a word: `main@3c9e1d2` tells two commits of one branch apart.
+fn origin(source: &SourceSummary) -> String {
+    let commit = source.commit.as_ref().map(|commit| commit.chars().take(7).collect::<String>());
+    let named = source.git_ref.clone().unwrap_or_else(|| source.kind.clone());
+    clean(&commit.map_or(named.clone(), |commit| format!("{named}@{commit}")))
 }
 
 const fn trigger(trigger: &Trigger) -> &'static str {

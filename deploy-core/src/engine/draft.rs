@@ -49,8 +49,12 @@ impl Previewer {
 
     /// What the source is. What speaks against reading it is part of the answer.
     pub async fn inspect(&self, spec: &Spec) -> Detection {
-        if let Source::Release { .. } = spec.source {
-            return Detection { planner: "release".to_owned(), ..Detection::default() };
+        match &spec.source {
+            Source::Release { .. } => {
+                return Detection { planner: "release".to_owned(), ..Detection::default() };
+            }
+            Source::Image { reference } => return Detection::of_image(reference),
+            Source::Directory { .. } | Source::Git { .. } | Source::Archive { .. } => {}
         }
         let blocked = |blocked| Detection { blocked, ..Detection::default() };
         match self.sources.open(&spec.source, &spec.profile).await {
@@ -70,7 +74,9 @@ impl Previewer {
         let mut evidence = Evidence { commit: source.commit(), ..Evidence::default() };
         for _ in 0..ROUNDS {
             match self.detector.detect(&evidence, profile) {
-                Detected::Done(detection) => return Ok(*detection),
+                Detected::Done(detection) => {
+                    return Ok(Detection { source_digest: source.digest(), ..*detection });
+                }
                 Detected::Needs(asks) => source.look(&asks, &mut evidence).await?,
             }
         }

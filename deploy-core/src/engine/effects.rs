@@ -205,7 +205,7 @@ fn context(
         outputs,
         live_before: run.live_before().cloned(),
         version: run.version(),
-        source: deployment.spec().source.clone(),
+        source: deployment.spec().source.pinned(&run.plan().outline().source),
         cancel,
         logs: Arc::clone(&inner.store) as Arc<dyn crate::port::LogSink>,
     }

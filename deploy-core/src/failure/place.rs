@@ -19,6 +19,7 @@ impl FailureCode {
             Self::TargetUnavailable | Self::Cancelled | Self::Internal => ANY,
             Self::BuildFailed
             | Self::BuildNotStarted
+            | Self::SourceChanged
             | Self::SourceUnsafe
             | Self::PublishDirectoryMissing
             | Self::NothingToPublish
@@ -62,6 +63,7 @@ impl FailureCode {
             | Self::BlockedTooLong
             | Self::ApprovalExpired
             | Self::SourceUnavailable
+            | Self::SourceChanged
             | Self::TargetUnavailable
             | Self::SourceUnsafe
             | Self::TooLarge

@@ -6,9 +6,10 @@ use super::step::Step;
 use crate::detect::{Detection, Found};
 use crate::evidence::Fact;
 use crate::health::HealthPolicy;
+use crate::hint::word;
 use crate::id::{Digest, Name, ResourceKey, Version};
 use crate::reason::{Reason, ReasonCode};
-use crate::spec::{Profile, Source, Spec, Strategy};
+use crate::spec::{Profile, RuntimeProfile, Source, Spec, Strategy};
 use crate::time::Span;
 
 /// Where a value comes from.
@@ -29,14 +30,17 @@ pub enum Origin {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceSummary {
-    /// `directory` or `release`.
+    /// `directory`, `git`, `archive`, `image` or `release`.
     pub kind: String,
-    /// The directory's path, or the release's version.
+    /// The path, the repository's URL, the image reference, or the release's version. Never holds credentials.
     pub locator: String,
     /// The git reference that was asked for.
     pub git_ref: Option<String>,
     /// The commit the source is at.
     pub commit: Option<String>,
+    /// The content of an archive.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Digest>,
     /// The directory within the source that holds the app.
     pub base_directory: Option<String>,
 }
@@ -45,16 +49,45 @@ impl SourceSummary {
     /// Sums up what a specification names.
     #[must_use]
     pub fn of(spec: &Spec) -> Self {
-        let (kind, locator) = match &spec.source {
-            Source::Directory { path } => ("directory", path.clone()),
-            Source::Release { version } => ("release", version.to_string()),
-        };
-        Self {
+        Self::of_source(&spec.source, spec.profile.source.base_directory.clone())
+    }
+
+    /// Sums up a source.
+    #[must_use]
+    pub fn of_source(source: &Source, base_directory: Option<String>) -> Self {
+        let plain = |kind: &str, locator: String| Self {
             kind: kind.to_owned(),
             locator,
             git_ref: None,
             commit: None,
-            base_directory: spec.profile.source.base_directory.clone(),
+            digest: None,
+            base_directory,
+        };
+        match source {
+            Source::Directory { path } => plain("directory", path.clone()),
+            Source::Git { url, git_ref, commit, credential: _ } => Self {
+                git_ref: git_ref.as_ref().map(ToString::to_string),
+                commit: commit.as_ref().map(ToString::to_string),
+                ..plain("git", url.to_string())
+            },
+            Source::Archive { path, digest } => {
+                Self { digest: digest.clone(), ..plain("archive", path.clone()) }
+            }
+            Source::Image { reference } => plain("image", reference.to_string()),
+            Source::Release { version } => plain("release", version.to_string()),
+        }
+    }
+
+    /// The words that name it to `deploy up` and `deploy plan`.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let locator = word(&self.locator);
+        match (self.kind.as_str(), &self.git_ref) {
+            ("image", _) => format!("--image {locator}"),
+            // Without a ref, a path would be the directory as it is, not the repository's head.
+            ("git", None) if self.locator.starts_with('/') => format!("{locator} --ref HEAD"),
+            ("git", Some(git_ref)) => format!("{locator} --ref {}", word(git_ref)),
+            _ => locator,
         }
     }
 }
@@ -260,10 +293,14 @@ pub(super) fn outline(spec: &Spec, detection: &Detection) -> (Outline, Vec<Reaso
         profile.source.base_directory =
             detection.base_directory.as_ref().map(|directory| directory.value.clone());
     }
+    if let Source::Image { reference } = &spec.source {
+        profile.runtime = image_only(reference.as_str(), &profile.runtime);
+    }
     let mut reasons = detection.blocked.clone();
     let mut source = SourceSummary::of(spec);
     source.base_directory.clone_from(&profile.source.base_directory);
-    source.commit.clone_from(&detection.commit);
+    source.commit = detection.commit.clone().or(source.commit);
+    source.digest = detection.source_digest.clone().or(source.digest);
     let artifact = artifact(&profile, detection, &mut reasons);
     let profile = &profile;
     let outline = Outline {
@@ -309,6 +346,17 @@ pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &D
     outline.steps.clear();
     outline.warnings.clear();
     outline
+}
+
+/// Where the source is an image, there is nothing to build: of what was fixed for a build, only how the image is started
+/// has a meaning.
+fn image_only(reference: &str, runtime: &RuntimeProfile) -> RuntimeProfile {
+    RuntimeProfile {
+        strategy: Strategy::Image,
+        image: Some(reference.to_owned()),
+        start: runtime.start.clone(),
+        ..RuntimeProfile::default()
+    }
 }
 
 /// The explicit value if there is one, else the one that was found.

@@ -9,7 +9,7 @@ use super::compose::{
 use super::draft::Draft;
 use super::step::Step;
 use crate::detect::Detection;
-use crate::hint::{Remedy, word};
+use crate::hint::Remedy;
 use crate::id::{Digest, ResourceKey};
 use crate::port::Survey;
 use crate::reason::{Reason, ReasonCode};
@@ -136,7 +136,7 @@ fn readiness(reasons: &[Reason], warnings: &[Reason]) -> Readiness {
 
 fn next_actions(reasons: &[Reason], fingerprint: &Digest, outline: &Outline) -> Vec<Remedy> {
     if reasons.is_empty() {
-        let (source, resource) = (word(&outline.source.locator), &outline.resource.resource);
+        let (source, resource) = (outline.source.arguments(), &outline.resource.resource);
         let command = format!("deploy up {source} --resource {resource} --plan {fingerprint}");
         return vec![Remedy::command("carry out exactly this plan", command)];
     }

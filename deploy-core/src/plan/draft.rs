@@ -101,7 +101,9 @@ pub struct DraftRequest<'a> {
 #[must_use]
 pub fn draft(request: &DraftRequest<'_>) -> Draft {
     let (mut outline, mut reasons) = match &request.spec.source {
-        Source::Directory { .. } => compose::outline(request.spec, request.detection),
+        Source::Directory { .. } | Source::Git { .. } | Source::Archive { .. } | Source::Image { .. } => {
+            compose::outline(request.spec, request.detection)
+        }
         Source::Release { .. } => rollback_outline(request),
     };
     if let Some(survey) = request.survey {

@@ -24,7 +24,7 @@ use deploy_core::spec::{Actor, Spec};
 use deploy_core::testkit;
 use deploy_detect::Catalogue;
 use deploy_http::{Api, Door, Instruments, Limits, Parts, serve_tcp};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use deploy_store_sqlite::SqliteStore;
 use tokio::sync::Semaphore;
 
@@ -96,7 +96,7 @@ pub(crate) async fn run() {
     let store = SqliteStore::open(&place.path().join("store"), Default::default()).unwrap();
     let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
     let limits = deploy_core::engine::Limits { effects: UNFINISHED + 8, ..Default::default() };
-    let engine = Engine::builder(instruments.observe(store), Directories::default(), Catalogue::default())
+    let engine = Engine::builder(instruments.observe(store), SourceReader::default(), Catalogue::default())
         .executor(Gated(Arc::clone(&gate)))
         .observer(Durable)
         .limits(limits)

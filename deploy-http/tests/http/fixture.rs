@@ -23,7 +23,7 @@ use deploy_core::spec::{Actor, Spec};
 use deploy_core::testkit::{self, MemoryStore};
 use deploy_detect::Catalogue as Rules;
 use deploy_http::{Api, Door, Instruments, Limits, Parts, Tokens, router};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -131,7 +131,7 @@ impl Bench {
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
         let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate) };
         let engine =
-            Engine::builder(instruments.observe(store.clone()), Directories::default(), Rules::default())
+            Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules::default())
                 .executor(target)
                 .build();
         let api =

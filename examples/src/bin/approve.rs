@@ -12,12 +12,12 @@ use deploy_core::spec::{Actor, Approval, Spec};
 use deploy_core::status::StatusName;
 use deploy_core::testkit::MemoryStore;
 use deploy_examples::kiosk::Kiosk;
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let slides = std::env::args().nth(1).ok_or("which directory?")?;
-    let engine = Engine::builder(MemoryStore::default(), Directories::default(), AnyProject)
+    let engine = Engine::builder(MemoryStore::default(), SourceReader::default(), AnyProject)
         .executor(Kiosk::default())
         .build();
     let actor = Actor("porter".into());

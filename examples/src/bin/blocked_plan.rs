@@ -10,7 +10,7 @@ use deploy_core::reason::ReasonCode;
 use deploy_core::spec::{Actor, Spec};
 use deploy_detect::Catalogue;
 use deploy_examples::kiosk::Kiosk;
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 /// What a program does about a reason: mend the request, or tell a person.
 fn mend(spec: &mut Spec, plan: &PlanDocument) -> bool {
@@ -37,7 +37,7 @@ fn mend(spec: &mut Spec, plan: &PlanDocument) -> bool {
 async fn main() -> Result<(), Box<dyn Error>> {
     let site = std::env::args().nth(1).ok_or("which directory?")?;
     let targets: Vec<Arc<dyn Executor>> = vec![Arc::new(Kiosk::default())];
-    let (sources, catalogue) = (Arc::new(Directories::default()), Arc::new(Catalogue::new()));
+    let (sources, catalogue) = (Arc::new(SourceReader::default()), Arc::new(Catalogue::new()));
     let previewer = Previewer::from_parts(sources, catalogue, targets, Arc::new(SystemClock));
 
     let mut spec = Spec::directory("web".parse()?, "kiosc".parse()?, site, Actor("planner".into()));

@@ -10,7 +10,7 @@ use deploy_core::spec::{Actor, Spec};
 use deploy_core::status::Status;
 use deploy_core::testkit::MemoryStore;
 use deploy_examples::kiosk::Kiosk;
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 async fn up(engine: &Engine, slides: &Path) -> Result<Status, Box<dyn Error>> {
     let actor = Actor("porter".into());
@@ -23,7 +23,7 @@ async fn up(engine: &Engine, slides: &Path) -> Result<Status, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let slides = tempfile::tempdir()?;
     let kiosk = Kiosk::default();
-    let engine = Engine::builder(MemoryStore::default(), Directories::default(), AnyProject)
+    let engine = Engine::builder(MemoryStore::default(), SourceReader::default(), AnyProject)
         .executor(kiosk.clone())
         .build();
     for text in ["Welcome.", "", "Closed."] {

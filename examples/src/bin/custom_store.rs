@@ -11,7 +11,7 @@ use deploy_core::spec::{Actor, Spec};
 use deploy_core::testkit::MemoryStore;
 use deploy_core::wire::Envelope;
 use deploy_examples::{audited::Audited, kiosk::Kiosk};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let store = Audited(MemoryStore::default(), Arc::new(auditor));
     let engine =
-        Engine::builder(store, Directories::default(), AnyProject).executor(Kiosk::default()).build();
+        Engine::builder(store, SourceReader::default(), AnyProject).executor(Kiosk::default()).build();
 
     let spec = Spec::directory("lobby".parse()?, "kiosk".parse()?, slides, Actor("porter".into()));
     let run = engine.submit(Submission { spec, idempotency_key: None, busy: WhenBusy::Refuse }).await?;

@@ -11,7 +11,7 @@ use deploy_core::spec::{Actor, Spec};
 use deploy_core::testkit::MemoryStore;
 use deploy_core::wire::Envelope;
 use deploy_examples::kiosk::Kiosk;
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 /// What a client does after it was away: everything after the last number it has seen, or the wait for more.
 async fn next(engine: &Engine, id: DeploymentId, seen: Seq) -> Result<Option<Envelope>, Box<dyn Error>> {
@@ -28,7 +28,7 @@ async fn next(engine: &Engine, id: DeploymentId, seen: Seq) -> Result<Option<Env
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let slides = std::env::args().nth(1).ok_or("which directory?")?;
-    let engine = Engine::builder(MemoryStore::default(), Directories::default(), AnyProject)
+    let engine = Engine::builder(MemoryStore::default(), SourceReader::default(), AnyProject)
         .executor(Kiosk::default())
         .build();
     let spec = Spec::directory("lobby".parse()?, "kiosk".parse()?, slides, Actor("porter".into()));

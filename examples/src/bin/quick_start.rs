@@ -7,7 +7,7 @@ use deploy_core::port::WhenBusy;
 use deploy_core::spec::{Actor, Spec};
 use deploy_detect::Catalogue;
 use deploy_edge::{Config, Edge, Listen};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use deploy_static::{StaticConfig, StaticExecutor};
 use deploy_store_sqlite::SqliteStore;
 
@@ -31,9 +31,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         edge_socket: edge.control_socket().into(),
         edge_address: Some(edge.public_addr()),
     };
-    let target = StaticExecutor::new(target, Arc::new(Directories::default()), Arc::new(SystemClock));
+    let target = StaticExecutor::new(target, Arc::new(SourceReader::default()), Arc::new(SystemClock));
     let store = SqliteStore::open(&state.join("store"), Default::default())?;
-    let engine = Engine::builder(store, Directories::default(), Catalogue::new()).executor(target).build();
+    let engine = Engine::builder(store, SourceReader::default(), Catalogue::new()).executor(target).build();
     engine.recover().await?; // whatever a crash left unfinished goes on
 
     let spec = Spec::directory("web".parse()?, "static".parse()?, site, Actor("quick start".into()));

@@ -27,7 +27,7 @@ use deploy_core::spec::{Actor, Profile, SecretRef, Source, Spec};
 use deploy_core::time::Timestamp;
 use deploy_docker::{DockerConfig, DockerExecutor};
 use deploy_edge::{Config, Edge, Limits, Listen, RunningEdge, control_socket};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use tempfile::TempDir;
 
 /// Says on the real stderr why something could not be tested; an error if it was required.
@@ -162,7 +162,7 @@ impl World {
             edge_address: None,
         };
         let executor =
-            DockerExecutor::new(config, Arc::new(Directories::default()), Arc::new(SystemClock), resolve);
+            DockerExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock), resolve);
         Self {
             docker,
             host: host.to_owned(),

@@ -9,10 +9,10 @@ use deploy_core::cancel::Cancel;
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::port::{Layout, Sources};
 use deploy_core::spec::Profile;
-use deploy_source::{Directories, Limits};
+use deploy_source::{Limits, SourceReader};
 
 async fn copy(from: &Path, to: &Path, profile: &Profile) -> Result<PathBuf, Failure> {
-    Directories::default().checkout(&source(from), profile, Layout::Workspace, to, &Cancel::new()).await
+    SourceReader::default().checkout(&source(from), profile, Layout::Workspace, to, &Cancel::new()).await
 }
 
 fn files(top: &Path) -> Vec<String> {
@@ -156,7 +156,7 @@ async fn a_workspace_inside_the_source_is_not_copied_into_itself() {
 async fn threat_f18_a_copy_is_bounded_and_can_be_stopped() {
     let (workspace, top) = (tree(&[]), tree(&[("a", "12345"), ("b", "12345")]));
     let attempt = async |limits: Limits, cancel: &Cancel| {
-        let sources = Directories::new(limits);
+        let sources = SourceReader::new(limits);
         let profile = Profile::default();
         sources.checkout(&source(top.path()), &profile, Layout::Workspace, workspace.path(), cancel).await
     };
@@ -178,7 +178,7 @@ async fn a_source_that_is_gone_is_unavailable() {
         let gone = source(Path::new("/does/not/exist"));
         let profile = Profile::default();
         let result =
-            Directories::default().checkout(&gone, &profile, layout, workspace.path(), &Cancel::new()).await;
+            SourceReader::default().checkout(&gone, &profile, layout, workspace.path(), &Cancel::new()).await;
         assert_eq!(result.unwrap_err().code, FailureCode::SourceUnavailable);
     }
 }

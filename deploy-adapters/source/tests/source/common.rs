@@ -8,7 +8,7 @@ use deploy_core::evidence::{Ask, Entry, EntryKind, Evidence, Listing, PassedOver
 use deploy_core::port::{OpenSource, Sources};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Source};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -46,16 +46,16 @@ pub(crate) fn base(path: &str) -> Profile {
 
 /// Opens with the default limits.
 pub(crate) async fn open(path: &Path, profile: &Profile) -> Result<Box<dyn OpenSource>, Vec<Reason>> {
-    Directories::default().open(&source(path), profile).await
+    SourceReader::default().open(&source(path), profile).await
 }
 
 /// Opens and asks.
 pub(crate) async fn ask(path: &Path, asks: &[Ask]) -> Evidence {
-    ask_with(&Directories::default(), path, asks).await
+    ask_with(&SourceReader::default(), path, asks).await
 }
 
 /// Opens with these limits and asks.
-pub(crate) async fn ask_with(sources: &Directories, path: &Path, asks: &[Ask]) -> Evidence {
+pub(crate) async fn ask_with(sources: &SourceReader, path: &Path, asks: &[Ask]) -> Evidence {
     let mut opened = sources.open(&source(path), &Profile::default()).await.unwrap();
     let mut evidence = Evidence { commit: opened.commit(), ..Evidence::default() };
     opened.look(&asks.iter().cloned().collect(), &mut evidence).await.unwrap();

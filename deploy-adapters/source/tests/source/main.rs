@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archive;
 mod checkout;
 mod commit;
 mod common;
+mod git;
 mod race;
 mod read;

@@ -11,7 +11,7 @@ use crate::common::{base, source, tree};
 use deploy_core::cancel::Cancel;
 use deploy_core::evidence::{Ask, Evidence, Text};
 use deploy_core::port::{Layout, Sources};
-use deploy_source::Directories;
+use deploy_source::SourceReader;
 
 /// How often it is tried; each try makes several system calls, each of which can lose the race.
 const TRIES: usize = 2_000;
@@ -37,7 +37,7 @@ async fn threat_f08_a_swapped_component_never_leads_out() {
         })
     };
 
-    let (sources, source, profile) = (Directories::default(), source(top.path()), base("apps/web"));
+    let (sources, source, profile) = (SourceReader::default(), source(top.path()), base("apps/web"));
     let (mut seen, mut copied, cancel) = (0, 0, Cancel::new());
     for _ in 0..TRIES {
         let ask = BTreeSet::from([Ask::Read("apps/web/index.html".to_owned())]);

@@ -13,7 +13,7 @@ use deploy_core::id::Version;
 use deploy_core::port::{Layout, Sources};
 use deploy_core::reason::ReasonCode;
 use deploy_core::spec::{Profile, Source};
-use deploy_source::{Directories, Limits};
+use deploy_source::{Limits, SourceReader};
 
 fn listed(path: &str) -> Ask {
     Ask::List(path.to_owned())
@@ -156,7 +156,7 @@ async fn a_text_is_whole_or_refused_and_one_that_is_not_utf8_is_mended() {
     let top = tree(&[("large", &"x".repeat(11)), ("fits", &"x".repeat(10)), ("dir/", "")]);
     fs::write(top.path().join("latin1"), b"{\"\xff\"}").unwrap();
     let _socket = UnixListener::bind(top.path().join("socket")).unwrap();
-    let sources = Directories::new(Limits { text_bytes: 10, texts_bytes: 25, ..Limits::default() });
+    let sources = SourceReader::new(Limits { text_bytes: 10, texts_bytes: 25, ..Limits::default() });
     let asks = ["fits", "large", "latin1", "dir", "socket"].map(whole);
     let evidence = ask_with(&sources, top.path(), &asks).await;
     assert_eq!(evidence.texts["fits"], Text::Whole("x".repeat(10)));
@@ -165,7 +165,7 @@ async fn a_text_is_whole_or_refused_and_one_that_is_not_utf8_is_mended() {
     assert!(matches!(evidence.texts["dir"], Text::Refused(_)));
     assert!(matches!(evidence.texts["socket"], Text::Refused(_)), "{:?}", evidence.texts["socket"]);
 
-    let sources = Directories::new(Limits { texts_bytes: 15, ..Limits::default() });
+    let sources = SourceReader::new(Limits { texts_bytes: 15, ..Limits::default() });
     let evidence = ask_with(&sources, top.path(), &[whole("fits"), whole("large")]).await;
     assert_eq!(evidence.texts["large"], Text::Refused(Refusal::TooMuch { limit: 15 }));
 
@@ -193,7 +193,7 @@ async fn an_unusable_source_says_why() {
         assert!(reasons[0].message.contains(path.to_str().unwrap()), "{}", reasons[0].message);
     }
     let release = Source::Release { version: Version(3) };
-    let reasons = Directories::default().open(&release, &Profile::default()).await.err().unwrap();
+    let reasons = SourceReader::default().open(&release, &Profile::default()).await.err().unwrap();
     assert_eq!(codes(&reasons), [ReasonCode::SourceUnreadable]);
 }
 
@@ -278,7 +278,7 @@ async fn threat_f21_what_is_too_large_is_refused_and_never_cut() {
         (7, 2, Some(Refusal::TooDeep { limit: 2 })),
         (0, 0, Some(Refusal::TooManyEntries { limit: 0 })),
     ] {
-        let sources = Directories::new(Limits { entries, depth, ..Limits::default() });
+        let sources = SourceReader::new(Limits { entries, depth, ..Limits::default() });
         let evidence = ask_with(&sources, top.path(), &[Ask::Walk(String::new())]).await;
         match (&evidence.walks[""], refusal) {
             (Walk::Walked { .. }, None) => {}
@@ -286,7 +286,7 @@ async fn threat_f21_what_is_too_large_is_refused_and_never_cut() {
             (walk, expected) => panic!("{walk:?} instead of {expected:?}"),
         }
     }
-    let sources = Directories::new(Limits { listing: 1, ..Limits::default() });
+    let sources = SourceReader::new(Limits { listing: 1, ..Limits::default() });
     let evidence = ask_with(&sources, top.path(), &[listed("a"), listed("b")]).await;
     assert_eq!(evidence.listings["a"], Listing::Refused(Refusal::TooManyEntries { limit: 1 }));
     assert!(matches!(evidence.listings["b"], Listing::Present(_)));
@@ -307,7 +307,7 @@ async fn invariant_28_reading_changes_nothing() {
     let again = ask(top.path(), &asks).await;
     assert_eq!(first, again);
     let (nowhere, cancel) = (Path::new("/does/not/exist"), Default::default());
-    let sources = Directories::default();
+    let sources = SourceReader::default();
     let path =
         sources.checkout(&source(top.path()), &Profile::default(), Layout::ReadOnly, nowhere, &cancel).await;
     assert_eq!(path.unwrap(), fs::canonicalize(top.path()).unwrap());
