@@ -64,7 +64,7 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
         match content {
             Content::Nothing => {}
             Content::Json(schema) => {
-                answer["content"] = json!({ "application/json": { "schema": schema(generator) } })
+                answer["content"] = json!({ "application/json": { "schema": schema(generator) } });
             }
             Content::Text(kinds) => kinds
                 .iter()

@@ -56,11 +56,8 @@ pub(crate) async fn watch(engine: &Engine, id: &str, since: i128) -> Ending {
         tokio::time::sleep(AGAIN).await;
         if let Ok(found) = containers::find(engine, id).await {
             let gone = Ending { exit_code: None, out_of_memory };
-            match found.map_or(Some(gone), |container| ended(&container)) {
-                Some(ending) => {
-                    return Ending { out_of_memory: ending.out_of_memory || out_of_memory, ..ending };
-                }
-                None => {}
+            if let Some(ending) = found.map_or(Some(gone), |container| ended(&container)) {
+                return Ending { out_of_memory: ending.out_of_memory || out_of_memory, ..ending };
             }
         }
     }

@@ -186,14 +186,16 @@ impl Engine {
 
     /// The kind of error that a client's error is.
     pub(crate) fn error(&self, error: Error, sort: Sort) -> EngineError {
-        let unreachable = match &error {
-            Error::SocketNotFoundError(_) | Error::UnsupportedURISchemeError { .. } => true,
-            Error::HyperLegacyError { err } => err.is_connect(),
-            _ => false,
-        };
+        let unreachable =
+            matches!(&error, Error::SocketNotFoundError(_) | Error::UnsupportedURISchemeError { .. })
+                || matches!(&error, Error::HyperLegacyError { err } if err.is_connect());
         if unreachable {
             return EngineError::Unavailable { host: self.host.clone(), why: said(&error) };
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the client's errors, of which two are told apart"
+        )]
         match error {
             Error::DockerResponseServerError { status_code, message } => refused(status_code, message),
             Error::DockerStreamError { error } => refused(500, error),

@@ -13,7 +13,7 @@ pub(crate) fn objections(outline: &Outline) -> Vec<Reason> {
         // Detection has said why.
         None if !outline.detection.blocked.is_empty() => {}
         None => {
-            reasons.push(Reason::new(ReasonCode::StartUnknown, "nothing was found that could be started"))
+            reasons.push(Reason::new(ReasonCode::StartUnknown, "nothing was found that could be started"));
         }
         Some(artifact) => of_artifact(artifact, outline, &mut reasons),
     }

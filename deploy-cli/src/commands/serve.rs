@@ -72,10 +72,9 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
     let instruments = Instruments::default();
-    let builder =
-        Engine::builder(instruments.observe(store.clone()), sources(), Catalogue::default())
-            .executor(static_executor(state))
-            .executor(docker_executor(state, state.installation()?));
+    let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue::new())
+        .executor(static_executor(state))
+        .executor(docker_executor(state, state.installation()?));
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;

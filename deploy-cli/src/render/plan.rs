@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use deploy_core::detect::{Detection, ProjectKind};
 use deploy_core::evidence::Fact;
 use deploy_core::plan::{
-    ArtifactKind, Change, CommandKind, Origin, PlanDocument, ReadinessStatus, Undo, Verb,
+    ArtifactKind, Change, CommandKind, Origin, PlanDocument, ReadinessStatus, SourceSummary, Undo, Verb,
 };
 use deploy_core::reason::Reason;
 
@@ -107,7 +107,13 @@ fn row(text: &mut String, name: &str, value: &str, fact: Option<&Fact>, from: Or
 
 fn values(text: &mut String, plan: &PlanDocument) {
     let _ = writeln!(text, "\nThe plan");
-    row(text, "source", &super::source(&SourceSummary { base_directory: None, ..plan.source.clone() }), None, Origin::Explicit);
+    row(
+        text,
+        "source",
+        &super::source(&SourceSummary { base_directory: None, ..plan.source.clone() }),
+        None,
+        Origin::Explicit,
+    );
     if let Some(base) = &plan.source.base_directory {
         let found = plan.detection.base_directory.as_ref().map(|found| &found.evidence);
         row(text, "in", base, found, if found.is_some() { Origin::Detected } else { Origin::Explicit });

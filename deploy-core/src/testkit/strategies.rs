@@ -15,7 +15,7 @@ use crate::detect::Detection;
 use crate::effect::{Effect, EffectKind};
 use crate::failure::{Failure, FailureCode};
 use crate::id::{DeploymentId, Digest, Fence, Name, ResourceKey, StepId, Version};
-use crate::plan::{Draft, Output, Plan, Retry, Step};
+use crate::plan::{Draft, Output, Plan, Retry, SourceSummary, Step};
 use crate::port::Probe;
 use crate::reason::{Reason, ReasonCode};
 use crate::spec::{Actor, Approval, Profile, SecretRef, Source, Spec, Strategy as Making, Trigger};
@@ -100,11 +100,14 @@ pub fn specs() -> impl Strategy<Value = Spec> {
         select(vec![Trigger::Create, Trigger::Redeploy, Trigger::Retry { of: id }, Trigger::Rollback]);
     let source = prop_oneof![
         texts().prop_map(|path| Source::Directory { path }),
-        (git_sources(), any::<bool>()).prop_map(|(source, pinned)| if pinned { pin(source) } else { source }),
-        (texts(), proptest::option::of(digests())).prop_map(|(path, digest)| Source::Archive { path, digest }),
-        select(vec!["nginx", "ghcr.io/acme/web:v1"]).prop_map(|reference| Source::Image {
-            reference: reference.parse().expect("a reference"),
+        (git_sources(), any::<bool>()).prop_map(|(source, pinned)| if pinned {
+            pin(&source)
+        } else {
+            source
         }),
+        (texts(), option::of(digests())).prop_map(|(path, digest)| Source::Archive { path, digest }),
+        select(vec!["nginx", "ghcr.io/acme/web:v1"])
+            .prop_map(|reference| Source::Image { reference: reference.parse().expect("a reference") }),
         (1_u32..50).prop_map(|version| Source::Release { version: Version(version) }),
     ];
     let approval = prop_oneof![
@@ -127,7 +130,7 @@ pub fn specs() -> impl Strategy<Value = Spec> {
 
 fn git_sources() -> impl Strategy<Value = Source> {
     let url = select(vec!["https://host/a/b.git", "git@host:a", "/srv/repo"]);
-    let git_ref = proptest::option::of(select(vec!["main", "v1", "refs/heads/x"]));
+    let git_ref = option::of(select(vec!["main", "v1", "refs/heads/x"]));
     (url, git_ref).prop_map(|(url, git_ref)| Source::Git {
         url: url.parse().expect("a URL"),
         git_ref: git_ref.map(|name| name.parse().expect("a ref")),
@@ -137,8 +140,8 @@ fn git_sources() -> impl Strategy<Value = Source> {
 }
 
 /// The same, at one commit.
-fn pin(source: Source) -> Source {
-    let mut planned = SourceSummary::of_source(&source, None);
+fn pin(source: &Source) -> Source {
+    let mut planned = SourceSummary::of_source(source, None);
     planned.commit = Some("a".repeat(40));
     source.pinned(&planned)
 }

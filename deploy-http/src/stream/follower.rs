@@ -100,10 +100,10 @@ impl Follower {
     }
 
     async fn look(&mut self) -> Result<Next, EngineError> {
-        let Some((feed, _)) = &self.feed else { return self.from_journal().await };
+        let Some((feed, _)) = &self.feed else { return self.read_journal().await };
         match feed.after(self.cursor, PAGE) {
             Tail::Records(records) => Ok(Next::Records(records)),
-            Tail::Behind => self.from_journal().await,
+            Tail::Behind => self.read_journal().await,
             Tail::Nothing => Ok(Next::Wait),
             Tail::Over(End::Ended) => Ok(Next::Close(self.closing(Reason::Ended))),
             Tail::Over(End::Failed(code)) => Ok(Next::Close(failed(code))),
@@ -111,7 +111,7 @@ impl Follower {
     }
 
     /// The status is read first: if the deployment had ended by then, the page holds all there will be.
-    async fn from_journal(&mut self) -> Result<Next, EngineError> {
+    async fn read_journal(&mut self) -> Result<Next, EngineError> {
         let Order { id, what, follow, .. } = self.order;
         let engine = self.api.engine();
         let status = engine.status(id).await?;

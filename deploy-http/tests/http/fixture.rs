@@ -131,7 +131,7 @@ impl Bench {
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
         let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate) };
         let engine =
-            Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules::default())
+            Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules::new())
                 .executor(target)
                 .build();
         let api =

@@ -43,7 +43,7 @@ async fn follow(bench: &Bench, id: DeploymentId, what: &str, disconnects: &[usiz
                     return received;
                 }
                 Some((id, envelope)) => {
-                    assert!(id.is_none() && envelope["kind"] == "heartbeat", "{envelope}")
+                    assert!(id.is_none() && envelope["kind"] == "heartbeat", "{envelope}");
                 }
                 None => panic!("the stream ended without saying so"),
             }
