@@ -118,7 +118,7 @@ fn a_module_is_built_from_the_root_that_it_belongs_to() {
     ];
     let at = |directory: &str| {
         crate::testing::detect_with(&files, |profile| {
-            profile.source.base_directory = Some(directory.to_owned())
+            profile.source.base_directory = Some(directory.to_owned());
         })
     };
     let detection = at("api");
