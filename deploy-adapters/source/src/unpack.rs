@@ -298,6 +298,7 @@ impl<'a> Unpack<'a> {
         Fault::new(code, message)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "what is too large is always made for this message")]
     fn too_large(&self, why: String) -> Fault {
         let code = match self.origin {
             Origin::Archive { .. } => ReasonCode::ArchiveTooLarge,

@@ -41,6 +41,10 @@ pub(crate) fn unpack(stream: impl Read, mut to: Unpack<'_>) -> Result<Option<Str
     for entry in entries {
         let mut entry = entry.map_err(|error| to.damaged(&error))?;
         let kind = entry.header().entry_type();
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the format's own list, which `one` knows or refuses"
+        )]
         match kind {
             EntryType::GNULongName => extended.path = Some(name(&mut entry, &to)?),
             EntryType::GNULongLink => extended.target = Some(name(&mut entry, &to)?),
