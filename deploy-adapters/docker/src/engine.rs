@@ -186,26 +186,21 @@ impl Engine {
 
     /// The kind of error that a client's error is.
     pub(crate) fn error(&self, error: Error, sort: Sort) -> EngineError {
-        let unreachable =
-            matches!(&error, Error::SocketNotFoundError(_) | Error::UnsupportedURISchemeError { .. })
-                || matches!(&error, Error::HyperLegacyError { err } if err.is_connect());
-        if unreachable {
+        let absent = matches!(error, Error::SocketNotFoundError(_) | Error::UnsupportedURISchemeError { .. });
+        let refuses = matches!(&error, Error::HyperLegacyError { err } if err.is_connect());
+        if absent || refuses {
             return EngineError::Unavailable { host: self.host.clone(), why: said(&error) };
         }
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the client's errors, of which two are told apart"
-        )]
-        match error {
-            Error::DockerResponseServerError { status_code, message } => refused(status_code, message),
-            Error::DockerStreamError { error } => refused(500, error),
-            other => {
-                let (host, why) = (self.host.clone(), said(&other));
-                match sort {
-                    Sort::Read => EngineError::Unavailable { host, why },
-                    Sort::Change => EngineError::Lost { host, why },
-                }
-            }
+        if let Error::DockerResponseServerError { status_code, message } = error {
+            return refused(status_code, message);
+        }
+        if let Error::DockerStreamError { error } = error {
+            return refused(500, error);
+        }
+        let (host, why) = (self.host.clone(), said(&error));
+        match sort {
+            Sort::Read => EngineError::Unavailable { host, why },
+            Sort::Change => EngineError::Lost { host, why },
         }
     }
 }

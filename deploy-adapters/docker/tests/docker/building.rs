@@ -1,5 +1,6 @@
 //! Images: generated, prebuilt, and from a Dockerfile with stages and an ignore file.
 
+use deploy_core::detect::Detection;
 use deploy_core::spec::{Profile, Strategy};
 
 use crate::harness::{base_images, world};
@@ -88,8 +89,7 @@ async fn a_generated_dockerfile_builds_and_runs_without_rights() {
     profile.runtime.start = Some("python3 app.py".to_owned());
     profile.network.internal_port = Some(8000);
     profile.env.insert("GREETING".to_owned(), "hello \"there\"".to_owned());
-    let mut detection = deploy_core::detect::Detection::default();
-    detection.language = Some("python".to_owned());
+    let detection = Detection { language: Some("python".to_owned()), ..Detection::default() };
     let (plan, source) = world.try_plan_of(profile, &detection, None).expect("a plan");
     let mut run = world.run_of(plan, source);
     world.deploy(&mut run).await.expect("a release");

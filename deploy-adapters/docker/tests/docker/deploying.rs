@@ -49,10 +49,11 @@ async fn a_container_may_do_little() {
     world.close().await;
 }
 
-/// Asks over and over, each time over a new connection, until told to stop; what was not `200` is kept.
-fn ask_all_the_time(
-    world: &World,
-) -> (tokio::sync::watch::Sender<bool>, JoinHandle<(Vec<String>, Vec<String>)>) {
+/// The bodies of good answers, in order, and what else was answered.
+type Answers = (Vec<String>, Vec<String>);
+
+/// Asks over and over, each time over a new connection, until told to stop.
+fn ask_all_the_time(world: &World) -> (tokio::sync::watch::Sender<bool>, JoinHandle<Answers>) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let edge = world.edge;
     let asking = tokio::spawn(async move {

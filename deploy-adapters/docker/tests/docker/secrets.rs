@@ -84,11 +84,14 @@ async fn f11_inv_36_a_build_reads_a_secret_that_no_layer_and_no_history_keeps() 
     let Some(world) = world().await else { return };
     world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
     let mut profile = world.app("one");
-    world.write(
-        "Dockerfile",
-        "FROM busybox:stable\nCOPY www /www\nRUN --mount=type=secret,id=API_TOKEN cat /run/secrets/API_TOKEN && \
-         wc -c < /run/secrets/API_TOKEN > /www/index.html\nUSER 1000\nCMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n",
+    // An instruction that the builder has never seen: it keeps what earlier runs of this test made.
+    let own = &world.owner;
+    let dockerfile = format!(
+        "FROM busybox:stable\nCOPY www /www\nRUN --mount=type=secret,id=API_TOKEN echo {own} && \
+         cat /run/secrets/API_TOKEN && wc -c < /run/secrets/API_TOKEN > /www/index.html\nUSER 1000\n\
+         CMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n"
     );
+    world.write("Dockerfile", &dockerfile);
     profile
         .secrets
         .insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true });
