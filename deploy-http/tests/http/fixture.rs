@@ -130,10 +130,9 @@ impl Bench {
         let Setup { steps, lines, line_bytes, limits, tokens } = setup;
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
         let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate) };
-        let engine =
-            Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules::new())
-                .executor(target)
-                .build();
+        let engine = Engine::builder(instruments.observe(store.clone()), Directories::default(), Rules)
+            .executor(target)
+            .build();
         let api =
             Api::new(Parts { limits: limits.unwrap_or_default(), tokens, instruments, ..Parts::of(engine) });
         let source = tempfile::tempdir().unwrap();
