@@ -1,6 +1,6 @@
 //! Every example runs, and the README shows the one it says it shows.
 
-#![expect(clippy::disallowed_methods, reason = "a test that runs programs")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test that runs programs")]
 
 use std::process::Command;
 

@@ -164,6 +164,7 @@ impl World {
     }
 
     /// Appends what a host decided, or sends it away because somebody else is ahead.
+    #[expect(clippy::needless_pass_by_value, reason = "the next state replaces the one there is")]
     fn append(&mut self, model: &Ownership, host: usize, fence: Option<Fence>, next: Deployment) {
         let Host { run, state, node } = self.hosts[host].clone();
         let target = &self.targets[model.runs[run]];
@@ -437,19 +438,17 @@ impl Model for Ownership {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("inv_20 at most one run owns a target", |model: &Ownership, world: &World| {
+            Property::always("inv_20 at most one run owns a target", |model: &Self, world: &World| {
                 (0..world.targets.len()).all(|target| {
                     let owners = world.journal.iter().zip(&model.runs);
                     owners.filter(|(state, of)| **of == target && state.holds_resource()).count() <= 1
                 })
             }),
-            Property::always("inv_21 no stale effect", |_: &Ownership, world: &World| {
-                !world.marks.stale_effect
-            }),
-            Property::always("inv_22 no effect behind an ending", |_: &Ownership, world: &World| {
+            Property::always("inv_21 no stale effect", |_: &Self, world: &World| !world.marks.stale_effect),
+            Property::always("inv_22 no effect behind an ending", |_: &Self, world: &World| {
                 !world.marks.effect_behind_ending
             }),
-            Property::always("inv_07 succeeded means routed", |model: &Ownership, world: &World| {
+            Property::always("inv_07 succeeded means routed", |model: &Self, world: &World| {
                 let newest = |run: usize| {
                     !(run + 1..world.journal.len()).any(|later| {
                         model.runs[later] == model.runs[run] && !is_queued(&world.journal[later])
@@ -460,20 +459,14 @@ impl Model for Ownership {
                     !(succeeded && newest(run)) || world.targets[model.runs[run]].route == Some(run)
                 })
             }),
-            Property::eventually("inv_10 every run ends", |_: &Ownership, world: &World| world.all_ended()),
-            Property::sometimes("a stale effect is refused", |_: &Ownership, world: &World| {
-                world.marks.refused
-            }),
-            Property::sometimes("an owner is fenced out", |_: &Ownership, world: &World| {
-                world.marks.fenced_out
-            }),
-            Property::sometimes("a run is superseded", |_: &Ownership, world: &World| {
+            Property::eventually("inv_10 every run ends", |_: &Self, world: &World| world.all_ended()),
+            Property::sometimes("a stale effect is refused", |_: &Self, world: &World| world.marks.refused),
+            Property::sometimes("an owner is fenced out", |_: &Self, world: &World| world.marks.fenced_out),
+            Property::sometimes("a run is superseded", |_: &Self, world: &World| {
                 ended_as(world, "superseded")
             }),
-            Property::sometimes("a run is stopped", |_: &Ownership, world: &World| {
-                ended_as(world, "stopped")
-            }),
-            Property::sometimes("a run fails", |_: &Ownership, world: &World| ended_as(world, "failed")),
+            Property::sometimes("a run is stopped", |_: &Self, world: &World| ended_as(world, "stopped")),
+            Property::sometimes("a run fails", |_: &Self, world: &World| ended_as(world, "failed")),
         ]
     }
 }

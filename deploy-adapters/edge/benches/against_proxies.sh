@@ -164,7 +164,7 @@ kill "$none"
 "$target/release/examples/proxy" "127.0.0.1:$upstream_port" localhost "127.0.0.1:$big_port" 10000 > "$work/big.log" &
 big=$!
 pids="$pids $big"
-until grep -q serving "$work/big.log"; do sleep 0.2; done
+until grep -qs serving "$work/big.log"; do sleep 0.2; done
 cat "$work/big.log"
 echo "resident without other routes $before KiB, with 10000 $(resident $big) KiB"
 python3 - "$big_port" <<'PY' &

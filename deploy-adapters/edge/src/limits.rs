@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// Worst-case memory is about `cache_bytes` + `connections` x (`stream_chunk_bytes` + 2 x `head_bytes`) +
 /// `proxied_requests` x `upstream_buffer_bytes` + the indexes of the loaded releases (some 200 bytes per file) + the
-/// routes (about 1 KiB each).
+/// routes (about 2 KiB each).
 ///
 /// # Time limits of a proxied request
 ///

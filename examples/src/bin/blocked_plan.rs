@@ -16,6 +16,7 @@ use deploy_source::SourceReader;
 fn mend(spec: &mut Spec, plan: &PlanDocument) -> bool {
     let mut mended = false;
     for reason in &plan.blocked_reasons {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a program mends what it knows")]
         match reason.code {
             ReasonCode::BaseDirectoryMissing => {
                 spec.profile.source.base_directory = None;
