@@ -97,5 +97,5 @@ pub(crate) fn previewer(state: &State) -> Previewer {
     let executors: Vec<Arc<dyn Executor>> =
         vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Previewer::from_parts(Arc::new(Directories::default()), Arc::new(Catalogue), executors, clock)
+    Previewer::from_parts(Arc::new(sources()), Arc::new(Catalogue), executors, clock)
 }

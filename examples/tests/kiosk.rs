@@ -1,6 +1,8 @@
 //! Tests a target and a store of your own: every law of their contracts becomes a test of its own, and says which law
 //! was broken, what was seen, and what to do about it.
 
+#![expect(clippy::unwrap_used, reason = "a test, fixtures included")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

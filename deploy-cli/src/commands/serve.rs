@@ -72,7 +72,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
     let instruments = Instruments::default();
-    let builder = Engine::builder(instruments.observe(store.clone()), Directories::default(), Catalogue)
+    let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue)
         .executor(static_executor(state))
         .executor(docker_executor(state, state.installation()?));
     let engine = instrumented(builder).build();

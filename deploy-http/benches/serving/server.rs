@@ -96,7 +96,7 @@ pub(crate) async fn run() {
     let store = SqliteStore::open(&place.path().join("store"), Default::default()).unwrap();
     let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
     let limits = deploy_core::engine::Limits { effects: UNFINISHED + 8, ..Default::default() };
-    let engine = Engine::builder(instruments.observe(store), Directories::default(), Catalogue)
+    let engine = Engine::builder(instruments.observe(store), SourceReader::default(), Catalogue)
         .executor(Gated(Arc::clone(&gate)))
         .observer(Durable)
         .limits(limits)

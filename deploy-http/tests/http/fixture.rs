@@ -130,7 +130,7 @@ impl Bench {
         let Setup { steps, lines, line_bytes, limits, tokens } = setup;
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
         let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate) };
-        let engine = Engine::builder(instruments.observe(store.clone()), Directories::default(), Rules)
+        let engine = Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules)
             .executor(target)
             .build();
         let api =
