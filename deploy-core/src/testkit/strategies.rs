@@ -1,4 +1,4 @@
-//! Strategies for [`proptest`]: specifications, plans, inputs, and histories that are legal because the
+//! Strategies for [`mod@proptest`]: specifications, plans, inputs, and histories that are legal because the
 //! real decider made them.
 
 use std::sync::Arc;
