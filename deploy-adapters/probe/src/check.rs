@@ -43,7 +43,7 @@ pub struct Passed {
 /// hears of every attempt, in line.
 ///
 /// # Errors
-/// [`FailureCode::Unhealthy`] or [`FailureCode::WrongRelease`] with the last observation as evidence, and
+/// [`FailureCode::Unhealthy`] or [`FailureCode::WrongRelease`] with the last observation that tells something as evidence, and
 /// [`FailureCode::Cancelled`] when asked to stop.
 pub async fn check(
     prober: &Prober,
@@ -57,6 +57,7 @@ pub async fn check(
     let started = clock();
     let deadline = started.after(policy.deadline);
     let mut judged = Judge::new(policy, started);
+    let mut telling = None;
     loop {
         let left = deadline.since(clock());
         let target =
@@ -67,6 +68,10 @@ pub async fn check(
         let verdict = judged.observe(judgement == Judgement::Good, now);
         let attempt = Attempt { number: judged.attempts(), observation, judgement };
         on_attempt(&attempt);
+        // The deadline cuts the last attempt short. What it did not hear says less than the answer before it.
+        if attempt.observation.outcome.is_ok() || left >= policy.timeout {
+            telling = Some(attempt.clone());
+        }
         // A pause that would end behind the deadline can't lead to anything: the answer is known now.
         let pause = policy.interval.max(SHORTEST_INTERVAL);
         let too_late = now.after(pause) >= deadline;
@@ -76,8 +81,9 @@ pub async fn check(
                 stoppable(cancel, tokio::time::sleep(pause.as_duration())).await?;
             }
             Verdict::Undecided | Verdict::Unhealthy => {
-                let took = now.since(started);
-                return Err(failed(&attempt, took, &expectation(policy, expected_release)));
+                let tried = (attempt.number, now.since(started));
+                let telling = telling.unwrap_or(attempt);
+                return Err(failed(&telling, tried, &expectation(policy, expected_release)));
             }
         }
     }
@@ -102,7 +108,7 @@ fn passed(attempt: &Attempt, took: Span) -> Passed {
     Passed { attempts: attempt.number, evidence }
 }
 
-fn failed(attempt: &Attempt, took: Span, expected: &str) -> Failure {
+fn failed(attempt: &Attempt, (attempts, took): (u32, Span), expected: &str) -> Failure {
     let (code, message) = match &attempt.judgement {
         Judgement::Bad(Problem { kind: ProblemKind::WrongRelease, message }) => {
             (FailureCode::WrongRelease, message.clone())
@@ -117,7 +123,7 @@ fn failed(attempt: &Attempt, took: Span, expected: &str) -> Failure {
     };
     let failure = Failure::new(code, message)
         .because("expected", expected)
-        .because("attempts", format!("{} in {took}", attempt.number))
+        .because("attempts", format!("{attempts} in {took}"))
         .because("answer", answered(&attempt.observation));
     match &attempt.observation.outcome {
         Ok(answer) if !answer.body.is_empty() => failure.because("body", answer.body_head()),
