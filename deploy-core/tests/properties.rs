@@ -204,7 +204,7 @@ fn histories_come_across_every_kind_of_event() {
     );
     let mut rng = testkit::sim::Rng::new(1);
     let mut seen = BTreeSet::new();
-    for number in 0..1_500 {
+    for number in 0..12_000 {
         let approval = if number % 4 == 0 { Approval::Required } else { Approval::Automatic };
         let choices: Vec<u32> = (0..60).map(|_| rng.next() as u32).collect();
         let history = drive(testkit::spec(approval), &Arc::clone(&plan), &choices);

@@ -185,7 +185,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), InvalidGitUrl> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(InvalidGitUrl::Host)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| InvalidGitUrl::Host)?;
+            host.parse::<core::net::Ipv6Addr>().map_err(|_| InvalidGitUrl::Host)?;
             match port.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
                 None if port.is_empty() => (host, None),

@@ -31,7 +31,7 @@ async fn a_newer_schema_is_refused_and_not_touched() {
     let refused = OpenError::NewerSchema { found: 99, supported: 2 };
     assert_eq!(SqliteStore::open(temp.dir.path(), Limits::default()).unwrap_err(), refused);
     assert_eq!(inspect(temp.dir.path(), &Limits::default()).unwrap_err(), refused);
-    assert!(refused.to_string().contains("99") && refused.to_string().contains("up to 1"));
+    assert!(refused.to_string().contains("99") && refused.to_string().contains("up to 2"));
 }
 
 #[test]
