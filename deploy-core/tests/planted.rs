@@ -2,11 +2,6 @@
 //!
 //! `cargo test -p deploy-core --features planted-bugs --test planted -- --nocapture`
 
-#![cfg_attr(
-    feature = "planted-bugs",
-    expect(clippy::disallowed_methods, reason = "a test, not the pure part")
-)]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deploy_core::planted::{Bug, plant};
