@@ -86,6 +86,23 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+/// Archives of every format; some hold a link to `outside`, and what would be written through it.
+pub(crate) fn samples(outside: &Path) -> Vec<Vec<u8>> {
+    let outside = outside.to_str().unwrap();
+    let good = tarball(&[
+        file("a", "x"),
+        raw(EntryType::Directory, "d", ""),
+        raw(EntryType::Symlink, "d/l", "../a"),
+        raw(EntryType::Link, "h", "a"),
+        Raw { content: b"13 path=long\n", ..raw(EntryType::XHeader, "x", "") },
+        file("b", "y"),
+    ]);
+    let bad = tarball(&[raw(EntryType::Symlink, "l", outside), file("l/file", "overwritten")]);
+    let zip = zipped(&[("a", 0o100_644, "x"), ("d/b", 0o100_755, "y"), ("l", 0o120_777, "a")]);
+    let zstd = zstd::encode_all(good.as_slice(), 1).unwrap();
+    vec![gzip(&good), gzip(&bad), zstd, zip, good, bad]
+}
+
 struct Packed {
     top: TempDir,
 }

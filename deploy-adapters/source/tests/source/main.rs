@@ -7,5 +7,6 @@ mod checkout;
 mod commit;
 mod common;
 mod git;
+mod mutated;
 mod race;
 mod read;
