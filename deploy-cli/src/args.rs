@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, StepId, Version};
+use deploy_core::schema::{self, DOCUMENTS, Document};
 use deploy_core::time::Span;
 use deploy_http::{Scope, TokenId};
 
@@ -92,9 +94,9 @@ pub(crate) enum Command {
     Doctor,
     /// Print the JSON Schema of a type
     Schema {
-        /// The type
-        #[arg(value_enum)]
-        kind: SchemaKind,
+        /// The type; without it, every one there is
+        #[arg(value_name = "TYPE", value_parser = documents())]
+        document: Option<&'static Document>,
     },
     /// Print completions for a shell
     Completions {
@@ -357,18 +359,8 @@ pub(crate) struct EdgeArgs {
     pub(crate) background: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum SchemaKind {
-    /// A plan's preview
-    Plan,
-    /// A deployment's status
-    Status,
-    /// A stored event
-    Event,
-    /// A log line
-    Log,
-    /// What deploy.toml may hold
-    Profile,
-    /// A release
-    Release,
+/// The documents that have a schema, each with what it is.
+fn documents() -> impl TypedValueParser<Value = &'static Document> {
+    let names = DOCUMENTS.iter().map(|document| PossibleValue::new(document.name).help(document.about));
+    PossibleValuesParser::new(names).try_map(|name| schema::document(&name).ok_or("there is no such type"))
 }

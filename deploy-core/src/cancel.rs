@@ -1,8 +1,9 @@
 //! A request to stop, as a value: cooperative, so that what stops can still say how far it got.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// A shared flag that can be awaited. Once set it stays set.
@@ -14,7 +15,10 @@ pub struct Cancel {
 #[derive(Debug, Default)]
 struct State {
     cancelled: bool,
-    wakers: Vec<Waker>,
+    /// Who waits, by a number of their own: whoever stops waiting takes the entry along, so that a flag
+    /// that outlives many waits holds nothing of them.
+    waiting: BTreeMap<u64, Waker>,
+    next: u64,
 }
 
 impl Cancel {
@@ -26,24 +30,30 @@ impl Cancel {
 
     /// Sets it and wakes everyone who waits.
     pub fn cancel(&self) {
-        let wakers = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = {
+            let mut state = self.lock();
             state.cancelled = true;
-            std::mem::take(&mut state.wakers)
+            std::mem::take(&mut state.waiting)
         };
-        wakers.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Whether it is set.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).cancelled
+        self.lock().cancelled
     }
 
     /// Resolves when it is set.
     #[must_use]
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { cancel: self.clone() }
+        let mut state = self.lock();
+        state.next += 1;
+        Cancelled { cancel: self.clone(), key: state.next }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,19 +61,42 @@ impl Cancel {
 #[derive(Debug)]
 pub struct Cancelled {
     cancel: Cancel,
+    key: u64,
 }
 
 impl Future for Cancelled {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.cancel.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.cancel.lock();
         if state.cancelled {
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
+        state.waiting.insert(self.key, cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.cancel.lock().waiting.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inv_39_a_flag_holds_nothing_of_those_who_no_longer_wait() {
+        let cancel = Cancel::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            let mut wait = Box::pin(cancel.cancelled());
+            assert!(wait.as_mut().poll(&mut cx).is_pending());
+            assert!(wait.as_mut().poll(&mut cx).is_pending(), "polled twice, kept once");
+            assert_eq!(cancel.lock().waiting.len(), 1);
+        }
+        assert!(cancel.lock().waiting.is_empty());
     }
 }

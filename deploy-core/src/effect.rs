@@ -10,6 +10,7 @@ use crate::time::Span;
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum EffectKind {
     /// Take the resource.
     Claim,
@@ -48,6 +49,7 @@ impl EffectKind {
 /// Doing or taking back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Direction {
     /// Doing.
     Do,
@@ -59,6 +61,7 @@ pub enum Direction {
 /// derive deterministic names from it and find again what an earlier attempt left.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdempotencyKey {
     /// The deployment.
     pub deployment: DeploymentId,
@@ -81,6 +84,7 @@ impl fmt::Display for IdempotencyKey {
 /// One piece of work that a state wants running now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// The deployment.
     pub deployment: DeploymentId,

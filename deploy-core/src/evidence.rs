@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// One thing a rule needs to know of a source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "ask", content = "path", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Ask {
     /// The entries of a directory.
     List(String),
@@ -30,6 +31,7 @@ pub const HEAD_BYTES: u64 = 4 * 1024;
 /// Why something that is there was not looked at. It is never dropped in silence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Refusal {
     /// It may not be read.
     Unreadable {
@@ -81,6 +83,7 @@ impl Refusal {
 /// Why an entry of a directory does not count as a file or directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PassedOver {
     /// A link that leaves the source.
     LinkOut {
@@ -156,6 +159,7 @@ impl PassedOver {
 /// What an entry of a directory is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum EntryKind {
     /// A regular file, or a link to one inside the source.
     File,
@@ -168,6 +172,7 @@ pub enum EntryKind {
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// What it is.
     pub kind: EntryKind,
@@ -178,6 +183,7 @@ pub struct Entry {
 /// The answer to [`Ask::List`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Listing {
     /// Every entry, by name.
     Present(BTreeMap<String, Entry>),
@@ -192,6 +198,7 @@ pub enum Listing {
 /// The answer to [`Ask::Read`] and [`Ask::Head`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Text {
     /// The text; bytes that are not UTF-8 are replaced.
     Whole(String),
@@ -204,6 +211,7 @@ pub enum Text {
 /// The answer to [`Ask::Walk`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Walk {
     /// All of it.
     Walked {
@@ -221,6 +229,7 @@ pub enum Walk {
 /// What is known of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// Directories that were listed.
     pub listings: BTreeMap<String, Listing>,

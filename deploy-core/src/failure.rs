@@ -5,6 +5,7 @@ mod place;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::diagnosis;
 use crate::evidence::Fact;
 
 /// What the engine may do about a failure without asking.
@@ -138,6 +139,9 @@ failure_codes! {
 /// The number of log lines a failure keeps.
 pub const TAIL_LINES: usize = 20;
 
+/// The number of last lines an executor hands over: what tells the cause may stand above the tail.
+pub const HEARD_LINES: usize = 200;
+
 /// A failed effect, as data: it feeds `decide`, is stored, and is shown as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Error)]
 #[serde(rename_all = "camelCase")]
@@ -169,12 +173,16 @@ impl Failure {
         self
     }
 
-    /// Keeps the last lines of some output.
+    /// Keeps the last lines of some output, and as evidence the line above them that tells the cause.
+    /// Executors hand over up to [`HEARD_LINES`].
     #[must_use]
     pub fn with_tail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.tail.extend(lines);
         let surplus = self.tail.len().saturating_sub(TAIL_LINES);
-        self.tail.drain(..surplus);
+        let cut: Vec<String> = self.tail.drain(..surplus).collect();
+        if let Some(line) = diagnosis::telling(&cut) {
+            self.evidence.push(Fact::new("output", line.as_str()));
+        }
         self
     }
 

@@ -23,7 +23,7 @@
 //! | drive one deployment with I/O of your own | [`driver::Driver`] |
 //! | have it all driven on tokio | `engine::Engine` (feature `engine`) |
 //! | know why a plan says no, and what can fail | [`codes`], [`reason::ReasonCode`], [`failure::FailureCode`] |
-//! | describe what is stored or sent to other programs | JSON Schemas of every public type (feature `schema`) |
+//! | describe what is stored or sent to other programs | `schema::DOCUMENTS`: JSON Schemas of every public type (feature `schema`) |
 //! | test what you plug in, or decisions built on these | `testkit` (feature `testkit`) |
 //!
 //! # Which port do I implement?
@@ -34,6 +34,7 @@
 //! | a database of your own | [`port::Journal`], [`port::Lease`], [`port::Catalogue`], [`port::Logs`] | its contract of stores |
 //! | sources that are neither directories, archives, images nor git | [`port::Sources`] | |
 //! | projects that the catalogue doesn't know | [`port::Detector`]; [`detect::AnyProject`] where your target looks for itself | |
+//! | a runbook, or a model that explains failures | [`port::Explainer`] | |
 //!
 //! # What survives kill -9?
 //!
@@ -86,6 +87,7 @@ pub mod codes {}
 pub mod command;
 pub mod deployment;
 pub mod detect;
+pub mod diagnosis;
 pub mod driver;
 pub mod effect;
 #[cfg(feature = "engine")]
@@ -109,6 +111,8 @@ pub mod port;
 mod projection;
 pub mod reason;
 pub mod reject;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod size;
 pub mod source;
 pub mod spec;

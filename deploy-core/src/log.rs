@@ -83,4 +83,6 @@ pub struct LogQuery {
     pub level: Option<LogLevel>,
     /// At most this many.
     pub limit: usize,
+    /// Of more lines than the limit, the last ones instead of the first. The order stays.
+    pub newest: bool,
 }

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::cancel::Cancel;
 use crate::detect::Detected;
+use crate::diagnosis::Diagnosis;
 use crate::effect::{Effect, IdempotencyKey};
 use crate::evidence::{Ask, Evidence};
 use crate::failure::Failure;
@@ -534,6 +535,17 @@ pub trait Logs: LogSink {
 
     /// Returns when every line taken before is readable.
     async fn flush(&self) -> Result<(), StoreError>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Explaining
+
+/// Explains failures beyond what the rules of [`crate::diagnosis`] know: a runbook, a search, a language
+/// model. It is asked only when somebody asks, and never decides anything.
+#[async_trait]
+pub trait Explainer: Send + Sync {
+    /// The likely cause, from the status of a deployment that failed and the last lines of its log.
+    async fn explain(&self, status: &Status, log: &[LogLine]) -> Option<Diagnosis>;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 //! From a deployment to what people and programs see: status words, hints, exit codes, releases.
 
 use crate::deployment::{Deployment, Gate};
+use crate::diagnosis;
 use crate::event::{Cause, RollbackCause};
 use crate::failure::{Failure, FailureCode};
 use crate::hint::{Hint, Remedy, direction};
@@ -257,11 +258,12 @@ impl Deployment {
         match outcome {
             Outcome::Succeeded => None,
             Outcome::Failed(cause) | Outcome::RolledBack(cause) => {
-                let mut next = vec![Remedy::by_hand(cause.failure.code.remedy())];
-                if cause.phase >= PhaseName::Execute {
-                    next.insert(0, Remedy::command("read the log", format!("deploy logs {}", self.id)));
-                }
-                next.push(again());
+                let likely = diagnosis::likely(&cause.failure).map(|diagnosis| diagnosis.next);
+                let general = likely.is_none().then(|| Remedy::by_hand(cause.failure.code.remedy()));
+                let has_log = cause.phase >= PhaseName::Execute;
+                let log =
+                    has_log.then(|| Remedy::command("read the log", format!("deploy logs {}", self.id)));
+                let next = likely.into_iter().chain(log).chain(general).chain([again()]).collect();
                 let mut hint = direction(cause.phase).to_owned();
                 let residue = self.residue();
                 if !residue.is_empty() {
@@ -327,6 +329,7 @@ fn unknown_step(run: &Run) -> Option<(&Step, &StepRecord)> {
 }
 
 fn failure_status(cause: &Cause) -> FailureStatus {
+    let likely = diagnosis::likely(&cause.failure);
     let Failure { code, message, evidence, tail } = cause.failure.clone();
     FailureStatus {
         phase: cause.phase,
@@ -337,6 +340,7 @@ fn failure_status(cause: &Cause) -> FailureStatus {
         profile_field: code.profile_field().map(str::to_owned),
         evidence,
         tail,
+        likely,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::Diagnosis;
 use crate::evidence::Fact;
 use crate::failure::FailureCode;
 use crate::hint::Hint;
@@ -196,6 +197,9 @@ pub struct FailureStatus {
     pub evidence: Vec<Fact>,
     /// The last lines of output.
     pub tail: Vec<String>,
+    /// What most likely caused it, where a rule knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub likely: Option<Diagnosis>,
 }
 
 /// What serves now.

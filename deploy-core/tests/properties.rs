@@ -11,7 +11,8 @@ use deploy_core::deployment::Deployment;
 use deploy_core::event::EventKind;
 use deploy_core::failure::Failure;
 use deploy_core::id::Seq;
-use deploy_core::plan::{Draft, DraftRequest, Plan, PlanDocument, draft};
+use deploy_core::lifecycle::PhaseName;
+use deploy_core::plan::{Draft, DraftRequest, Plan, PlanDocument, StepKind, draft};
 use deploy_core::reason::Reason;
 use deploy_core::spec::{Approval, Spec};
 use deploy_core::status::Status;
@@ -178,33 +179,17 @@ proptest! {
 /// The strategies are worth nothing if they leave something out.
 #[test]
 fn histories_come_across_every_kind_of_event() {
-    let plan = testkit::plan(
-        ["act", "other"]
-            .map(|id| {
-                testkit::step(
-                    id,
-                    deploy_core::lifecycle::PhaseName::Execute,
-                    deploy_core::plan::StepKind::Act,
-                )
-            })
-            .into_iter()
-            .chain([
-                testkit::step(
-                    "check",
-                    deploy_core::lifecycle::PhaseName::Verify,
-                    deploy_core::plan::StepKind::Check,
-                ),
-                testkit::step(
-                    "switch",
-                    deploy_core::lifecycle::PhaseName::Verify,
-                    deploy_core::plan::StepKind::Switch { needs_check: true },
-                ),
-            ])
-            .collect(),
-    );
+    let step = testkit::step;
+    let plan = testkit::plan(vec![
+        step("act", PhaseName::Execute, StepKind::Act),
+        step("other", PhaseName::Execute, StepKind::Act),
+        step("check", PhaseName::Verify, StepKind::Check),
+        step("switch", PhaseName::Verify, StepKind::Switch { needs_check: true }),
+        step("confirm", PhaseName::Verify, StepKind::Check),
+    ]);
     let mut rng = testkit::sim::Rng::new(1);
     let mut seen = BTreeSet::new();
-    for number in 0..12_000 {
+    for number in 0..8_000 {
         let approval = if number % 4 == 0 { Approval::Required } else { Approval::Automatic };
         let choices: Vec<u32> = (0..60).map(|_| rng.next() as u32).collect();
         let history = drive(testkit::spec(approval), &Arc::clone(&plan), &choices);

@@ -16,6 +16,7 @@ use deploy_core::failure::{FailureClass, FailureCode};
 use deploy_core::hint::direction;
 use deploy_core::lifecycle::{ANYWHERE, EDGES, PhaseName};
 use deploy_core::reason::ReasonCode;
+use deploy_core::schema::DOCUMENTS;
 
 const PHASES: [PhaseName; 5] =
     [PhaseName::Detect, PhaseName::Plan, PhaseName::Execute, PhaseName::Verify, PhaseName::Rollback];
@@ -153,4 +154,38 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// The names of the types that a derive above them serialises.
+fn serialised_types(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut serialised = false;
+    for line in source.lines().map(str::trim_start) {
+        if line.starts_with("#[derive(") {
+            serialised = line.contains("Serialize");
+        } else if let Some(name) = line.strip_prefix("pub struct ").or(line.strip_prefix("pub enum ")) {
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            // A macro's `$name` has no letters here; its types are ids, which every document holds.
+            found.extend((serialised && end > 0).then(|| name[..end].to_owned()));
+            serialised = false;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_type_that_others_read_is_in_a_schema() {
+    let mut known = BTreeSet::new();
+    for document in DOCUMENTS {
+        let schema = document.schema();
+        known.extend(schema.get("title").and_then(|title| title.as_str()).map(str::to_owned));
+        let parts = schema.get("$defs").and_then(|parts| parts.as_object());
+        known.extend(parts.into_iter().flat_map(|parts| parts.keys().cloned()));
+    }
+    let mut missing = Vec::new();
+    for file in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let types = serialised_types(&std::fs::read_to_string(&file).unwrap());
+        missing.extend(types.into_iter().filter(|name| !known.contains(name)));
+    }
+    assert_eq!(missing, Vec::<String>::new(), "serialised, and in no document of schema::DOCUMENTS");
 }

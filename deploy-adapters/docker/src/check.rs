@@ -118,7 +118,7 @@ async fn explained(
         return ended;
     }
     let pid = container.state.as_ref().and_then(|state| state.pid).filter(|pid| *pid > 0);
-    let failure = match pid.and_then(listening::of_process) {
+    let failure = match pid.and_then(|pid| listening::of_process(pid, candidate.address.port())) {
         Some(ports) => failure.because("ports", ports),
         None => failure,
     };

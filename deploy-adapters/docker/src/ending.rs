@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, EventMessage};
 use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
-use deploy_core::failure::{Failure, FailureCode, TAIL_LINES};
+use deploy_core::failure::{Failure, FailureCode, HEARD_LINES};
 use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -113,7 +113,7 @@ pub(crate) async fn failure(engine: &Engine, id: &str, ending: &Ending) -> Failu
 /// The last lines a container wrote.
 pub(crate) async fn tail(engine: &Engine, id: &str) -> Vec<String> {
     let options =
-        LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&TAIL_LINES.to_string()).build();
+        LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&HEARD_LINES.to_string()).build();
     let read = async {
         let mut written = Vec::new();
         let Ok(docker) = engine.client().await else { return written };

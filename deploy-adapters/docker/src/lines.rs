@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deploy_core::failure::TAIL_LINES;
+use deploy_core::failure::HEARD_LINES;
 use deploy_core::id::{DeploymentId, Seq, StepId};
 use deploy_core::log::{LINE_BYTES, LogLevel, LogLine, LogSource, cut_line};
 use deploy_core::port::{Clock, LogSink};
@@ -28,7 +28,7 @@ impl StepLog {
         if source != LogSource::System {
             let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
             tail.push_back(message.clone());
-            if tail.len() > TAIL_LINES {
+            if tail.len() > HEARD_LINES {
                 tail.pop_front();
             }
         }

@@ -5,19 +5,22 @@ use std::collections::BTreeSet;
 /// The state of a socket that listens, in the kernel's table.
 const LISTEN: &str = "0A";
 
-/// Where a container listens, as a person would write it; `None` where this machine does not tell.
-pub(crate) fn of_process(pid: i64) -> Option<String> {
+/// Where a container that was asked on a port listens, as a person would write it; `None` where this machine
+/// does not tell.
+pub(crate) fn of_process(pid: i64, asked: u16) -> Option<String> {
     let table = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/net/{name}"));
     let (four, six) = (table("tcp").ok()?, table("tcp6").unwrap_or_default());
-    Some(describe(&four, &six))
+    Some(describe(&four, &six, asked))
 }
 
-fn describe(four: &str, six: &str) -> String {
+fn describe(four: &str, six: &str, asked: u16) -> String {
     let ports: BTreeSet<String> = four.lines().chain(six.lines()).filter_map(listening).collect();
     if ports.is_empty() {
         return "it listens on no port".to_owned();
     }
-    format!("it listens on {}", ports.into_iter().collect::<Vec<_>>().join(", "))
+    let port = |shown: &String| shown.split(' ').next() == Some(asked.to_string().as_str());
+    let missed = if ports.iter().any(port) { String::new() } else { format!(", not on {asked}") };
+    format!("it listens on {}{missed}", ports.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// `sl local_address rem_address st …`, where the address is in hexadecimal and in the machine's byte order.
@@ -58,9 +61,11 @@ mod tests {
         let four = "  sl  local_address rem_address   st tx_queue\n   0: 00000000:1F90 00000000:0000 0A 0\n   \
                     1: 0100007F:0BB8 00000000:0000 0A 0\n   2: 0B00007F:9C40 00000000:0000 0A 0\n   \
                     3: 0200B40A:D431 0100B40A:01BB 01 0";
-        assert_eq!(describe(four, ""), "it listens on 3000 (only from inside the container), 8080");
+        assert_eq!(describe(four, "", 8080), "it listens on 3000 (only from inside the container), 8080");
+        let missed = "it listens on 3000 (only from inside the container), 8080, not on 80";
+        assert_eq!(describe(four, "", 80), missed);
         let six = "   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0";
-        assert_eq!(describe("", six), "it listens on 80");
-        assert_eq!(describe("", ""), "it listens on no port");
+        assert_eq!(describe("", six, 80), "it listens on 80");
+        assert_eq!(describe("", "", 80), "it listens on no port");
     }
 }

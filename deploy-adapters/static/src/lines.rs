@@ -32,7 +32,7 @@ impl StepLog {
         if source == LogSource::Build {
             let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
             tail.push_back(deploy_core::log::cut_line(message));
-            if tail.len() > deploy_core::failure::TAIL_LINES {
+            if tail.len() > deploy_core::failure::HEARD_LINES {
                 tail.pop_front();
             }
         }

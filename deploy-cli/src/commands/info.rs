@@ -1,25 +1,32 @@
 //! What the program says about itself: schemas, completions, the manual page.
 
 use clap::CommandFactory;
-use deploy_core::{
-    log::LogLine, plan::PlanDocument, port::ReleaseRecord, spec::Profile, status::Status, wire::Envelope,
-};
+use deploy_core::schema::{DOCUMENTS, Document};
+use serde_json::json;
 
-use crate::args::{Cli, SchemaKind};
+use crate::args::Cli;
+use crate::commands::Context;
 use crate::exit::{Exit, Failed};
-use crate::output::json;
+use crate::output::{json, result};
 
-pub(crate) fn schema(kind: SchemaKind) -> Exit {
-    let schema = match kind {
-        SchemaKind::Plan => schemars::schema_for!(PlanDocument),
-        SchemaKind::Status => schemars::schema_for!(Status),
-        SchemaKind::Event => schemars::schema_for!(Envelope),
-        SchemaKind::Log => schemars::schema_for!(LogLine),
-        SchemaKind::Profile => schemars::schema_for!(Profile),
-        SchemaKind::Release => schemars::schema_for!(ReleaseRecord),
-    };
-    json(&schema);
+/// The JSON Schema of a document, or the documents there are.
+pub(crate) fn schema(cx: &Context, document: Option<&Document>) -> Exit {
+    match document {
+        Some(document) => json(&document.schema()),
+        None => list(cx),
+    }
     Exit::Done
+}
+
+fn list(cx: &Context) {
+    if cx.json {
+        let name = |document: &Document| json!({ "name": document.name, "about": document.about });
+        return json(&DOCUMENTS.iter().map(name).collect::<Vec<_>>());
+    }
+    let width = DOCUMENTS.iter().map(|document| document.name.len()).max().unwrap_or_default();
+    for document in DOCUMENTS {
+        result(&format!("{:width$}  {}", document.name, document.about));
+    }
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> Exit {

@@ -54,7 +54,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Edge(args) => edge::edge(&cx, &args),
         Command::Token(command) => small(token::token(&cx, command)),
         Command::Doctor => small(doctor::doctor(&cx)),
-        Command::Schema { kind } => Ok(info::schema(kind)),
+        Command::Schema { document } => Ok(info::schema(&cx, document)),
         Command::Completions { shell } => Ok(info::completions(shell)),
         Command::Man => info::man(),
     }

@@ -62,6 +62,9 @@ fn failure(text: &mut String, status: &Status) {
     for line in &failure.tail {
         let _ = writeln!(text, "        | {}", clean(line));
     }
+    if let Some(likely) = &failure.likely {
+        let _ = writeln!(text, "  likely  {}", clean(&likely.cause));
+    }
 }
 
 /// The beginning of a long fact, on one line; the whole of it is in the JSON.

@@ -354,7 +354,13 @@ fn doctor_exits_with_an_error_when_something_is_wrong() {
 #[test]
 fn what_the_program_says_about_itself_is_sane_and_needs_nothing() {
     let place = Place::new();
-    for kind in ["plan", "status", "event", "log", "profile", "release"] {
+    let documents = place.json(&["schema"]);
+    let names = documents.as_array().unwrap().iter().map(|document| document["name"].as_str().unwrap());
+    let names: Vec<&str> = names.collect();
+    for kind in ["plan", "status", "event", "log", "profile", "release", "command"] {
+        assert!(names.contains(&kind), "{names:?}");
+    }
+    for kind in names {
         let schema = place.json(&["schema", kind]);
         assert!(schema["$schema"].is_string() && schema.is_object(), "{kind}");
     }

@@ -10,7 +10,7 @@ use super::handle::{Engine, Inner};
 use super::limits::Limits;
 use super::system::{SystemClock, SystemIds};
 use crate::port::{
-    Catalogue, Clock, Detector, Executor, Ids, Journal, Lease, Logs, Moment, Observer, Sources,
+    Catalogue, Clock, Detector, Executor, Explainer, Ids, Journal, Lease, Logs, Moment, Observer, Sources,
 };
 
 /// Everything the engine remembers with, as one thing.
@@ -33,6 +33,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     observer: Arc<dyn Observer>,
+    explainers: Vec<Arc<dyn Explainer>>,
     limits: Limits,
 }
 
@@ -46,6 +47,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             observer: Arc::new(Unobserved),
+            explainers: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -78,6 +80,14 @@ impl Builder {
         self
     }
 
+    /// Adds somebody who explains failures. The first answer counts; the rules of
+    /// [`crate::diagnosis`] come last.
+    #[must_use]
+    pub fn explainer(mut self, explainer: impl Explainer + 'static) -> Self {
+        self.explainers.push(Arc::new(explainer));
+        self
+    }
+
     /// Uses other bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -94,6 +104,7 @@ impl Builder {
             previewer,
             ids: self.ids,
             observer: self.observer,
+            explainers: self.explainers,
             effects: Arc::new(Semaphore::new(self.limits.effects)),
             limits: self.limits,
             tasks: Mutex::new(HashMap::new()),

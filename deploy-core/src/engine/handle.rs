@@ -14,17 +14,22 @@ use super::task::{Mail, Task};
 use crate::cancel::Cancel;
 use crate::command::{Command, Input};
 use crate::deployment::Deployment;
+use crate::diagnosis::Diagnosis;
+use crate::failure::HEARD_LINES;
 use crate::id::{DeploymentId, Digest, ResourceId, ResourceKey, Seq};
 use crate::log::{LogLine, LogQuery};
 use crate::plan::PlanDocument;
 use crate::port::{
-    Append, Create, Created, Detector, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord, Sources,
-    StoreError, WhenBusy,
+    Append, Create, Created, Detector, Explainer, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord,
+    Sources, StoreError, WhenBusy,
 };
 use crate::reject::Rejection;
 use crate::spec::{Actor, Approval, Spec, Trigger};
 use crate::status::Status;
 use crate::wire::Envelope;
+
+/// The longest an explainer is waited for.
+const EXPLAINING: Duration = Duration::from_secs(30);
 
 /// A deployment to submit.
 #[derive(Debug, Clone)]
@@ -66,6 +71,7 @@ pub(super) struct Inner {
     pub(super) previewer: Previewer,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) explainers: Vec<Arc<dyn Explainer>>,
     pub(super) limits: Limits,
     pub(super) effects: Arc<Semaphore>,
     pub(super) tasks: Mutex<HashMap<DeploymentId, TaskHandle>>,
@@ -354,6 +360,34 @@ impl Engine {
     pub async fn logs(&self, query: &LogQuery) -> Result<Vec<LogLine>, EngineError> {
         self.inner.store.flush().await?;
         Ok(self.inner.store.lines(query).await?)
+    }
+
+    /// The likely cause of a failed deployment: what an explainer says, or else the rules.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub async fn explain(&self, id: DeploymentId) -> Result<Option<Diagnosis>, EngineError> {
+        let status = self.status(id).await?;
+        let Some(failure) = &status.failure else { return Ok(None) };
+        if !self.inner.explainers.is_empty() {
+            let query = LogQuery {
+                deployment: id,
+                after: Seq(0),
+                step: None,
+                source: None,
+                level: None,
+                limit: HEARD_LINES,
+                newest: true,
+            };
+            let log = self.logs(&query).await?;
+            for explainer in &self.inner.explainers {
+                let explained = tokio::time::timeout(EXPLAINING, explainer.explain(&status, &log)).await;
+                if let Ok(Some(diagnosis)) = explained {
+                    return Ok(Some(diagnosis));
+                }
+            }
+        }
+        Ok(failure.likely.clone())
     }
 
     /// The releases of a resource, newest first.

@@ -64,6 +64,7 @@ pub enum PhaseKind {
 
 /// A standing request to end early. It only gets more severe.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Request {
     /// Somebody wants it stopped.
     Stop {

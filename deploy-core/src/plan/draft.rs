@@ -75,6 +75,7 @@ impl BlockedPlan {
 /// What drafting comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Draft {
     /// It can be carried out.
     Ready(Arc<Plan>),

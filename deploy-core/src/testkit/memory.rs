@@ -350,7 +350,10 @@ impl Logs for MemoryStore {
                 && query.source.is_none_or(|source| line.source == source)
                 && query.level.is_none_or(|level| line.level >= level)
         };
-        Ok(state.lines.iter().filter(wanted).take(query.limit).cloned().collect())
+        let lines: Vec<LogLine> = state.lines.iter().filter(wanted).cloned().collect();
+        let surplus = lines.len().saturating_sub(query.limit);
+        let passed_over = if query.newest { surplus } else { 0 };
+        Ok(lines.into_iter().skip(passed_over).take(query.limit).collect())
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -209,7 +209,7 @@ pub fn answers(effect: &Effect, plan: &Arc<Plan>) -> Vec<Report> {
         EffectKind::Perform { step } => {
             let failed = failures.map(|failure| Report::StepFailed { step: step.clone(), failure });
             let done = Report::StepDone { step: step.clone(), output: output() };
-            [done.clone(), done].into_iter().chain(failed).collect()
+            std::iter::once(done).chain(failed).collect()
         }
         EffectKind::Probe { step } => {
             let found = [Probe::Present { output: output() }, Probe::Absent, Probe::Unknown];
@@ -267,7 +267,8 @@ pub fn inputs_of(state: &Deployment, plan: &Arc<Plan>, at: Timestamp) -> Vec<Inp
 }
 
 /// Drives the real decider: each number picks one of the inputs that the state could get. What it refuses
-/// leaves no trace. Half of the numbers pick among the answers alone, so that something gets done.
+/// leaves no trace. Most numbers pick an answer, and half of those the one everybody hopes for, which comes first:
+/// otherwise hardly anything would get far.
 ///
 /// # Panics
 /// When the decider decides what can't be folded: that is a bug.
@@ -275,18 +276,31 @@ pub fn inputs_of(state: &Deployment, plan: &Arc<Plan>, at: Timestamp) -> Vec<Inp
 pub fn drive(spec: Spec, plan: &Arc<Plan>, choices: &[u32]) -> Vec<Envelope> {
     let mut history = accepted(spec);
     let mut state = Deployment::replay(&history).expect("an acceptance begins a history");
+    let mut silent = false;
     for (number, choice) in choices.iter().enumerate() {
         let at = Timestamp::from_millis(1_000 * number as i64);
         let inputs = inputs_of(&state, plan, at);
         let answers =
             inputs.iter().take_while(|input| matches!(input, Input::Report { .. } | Input::Tick { .. }));
-        let (wanted, pick) = (answers.count(), (*choice >> 1) as usize);
-        let among = if wanted > 0 && choice % 2 == 0 { wanted } else { inputs.len() };
-        let Ok(events) = state.decide(&inputs[pick % among]) else { continue };
+        let (wanted, pick) = (answers.count(), (*choice >> 3) as usize);
+        let silence = inputs.iter().position(is_silence).filter(|_| silent);
+        let picked = match (choice % 8, silence) {
+            // A world that would not say mostly goes on not saying.
+            (2.., Some(silence)) => silence,
+            (2..=4, None) if wanted > 0 => pick % wanted,
+            (5.., None) if wanted > 0 => 0,
+            _ => pick % inputs.len(),
+        };
+        silent = is_silence(&inputs[picked]) || (silent && matches!(inputs[picked], Input::Tick { .. }));
+        let Ok(events) = state.decide(&inputs[picked]) else { continue };
         state = events.iter().try_fold(state, Deployment::evolve).expect("what is decided can be folded");
         history.extend(events);
     }
     history
+}
+
+fn is_silence(input: &Input) -> bool {
+    matches!(input, Input::Report { report: Report::Probed { found: Probe::Unknown, .. }, .. })
 }
 
 /// Any history: a deployment driven through the real decider by a chain of choices, ended or not. It

@@ -62,7 +62,15 @@ pub(crate) async fn page(
     Ok(match what {
         What::Events => engine.events(id, after, limit).await?.iter().map(Record::event).collect(),
         What::Logs => {
-            let query = LogQuery { deployment: id, after, step: None, source: None, level: None, limit };
+            let query = LogQuery {
+                deployment: id,
+                after,
+                step: None,
+                source: None,
+                level: None,
+                limit,
+                newest: false,
+            };
             engine.logs(&query).await?.into_iter().map(Record::line).collect()
         }
     })

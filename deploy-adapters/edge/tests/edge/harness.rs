@@ -297,7 +297,7 @@ impl Http {
         std::mem::take(&mut self.buffer)
     }
 
-    async fn more(&mut self) -> std::io::Result<()> {
+    pub(crate) async fn more(&mut self) -> std::io::Result<()> {
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),

@@ -115,6 +115,7 @@ async fn inv_04_a_stop_lets_responses_in_flight_end() {
     let address = edge.public_addr();
     let mut download = Http::open(address).await;
     download.send(format!("GET /big.bin HTTP/1.1\r\nhost: {HOST}\r\n\r\n")).await;
+    download.more().await.expect("the response has begun");
     let mut idle = Http::open(address).await;
     idle.request("HEAD", "/big.bin", &[]).await.unwrap();
     let stopping = tokio::spawn(edge.stop());

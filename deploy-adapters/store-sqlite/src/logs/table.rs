@@ -131,10 +131,15 @@ pub(crate) fn lines(db: &Connection, query: &LogQuery, limits: &LogLimits) -> Re
             values.push(value);
         }
     }
-    sql.push_str(" ORDER BY sequence LIMIT ?");
+    sql.push_str(if query.newest { " ORDER BY sequence DESC LIMIT ?" } else { " ORDER BY sequence LIMIT ?" });
     values.push(&limit);
     let mut select = db.prepare_cached(&sql)?;
-    select.query_and_then(values.as_slice(), |row| read(query.deployment, row))?.collect()
+    let found = select.query_and_then(values.as_slice(), |row| read(query.deployment, row))?;
+    let mut lines = found.collect::<Result<Vec<LogLine>, Fault>>()?;
+    if query.newest {
+        lines.reverse();
+    }
+    Ok(lines)
 }
 
 fn read(deployment: DeploymentId, row: &Row<'_>) -> Result<LogLine, Fault> {

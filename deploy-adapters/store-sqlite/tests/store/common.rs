@@ -211,6 +211,7 @@ impl Run {
             source: None,
             level: None,
             limit: usize::MAX,
+            newest: false,
         }
     }
 }

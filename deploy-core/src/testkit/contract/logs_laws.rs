@@ -61,6 +61,7 @@ pub async fn lines_are_filtered_and_paged(fixture: &impl StoreFixture) -> Verdic
         ("lines of a source", LogQuery { source: Some(LogSource::Runtime), ..writer.lines() }, "b"),
         ("grave lines", LogQuery { level: Some(LogLevel::Warn), ..writer.lines() }, "c"),
         ("one page", LogQuery { after: Seq(1), limit: 1, ..writer.lines() }, "b"),
+        ("the newest lines", LogQuery { newest: true, limit: 2, ..writer.lines() }, "bc"),
     ];
     for (what, query, expected) in wanted {
         let found: String = kept(law, &*store, &query).await?.into_iter().map(|(_, text)| text).collect();

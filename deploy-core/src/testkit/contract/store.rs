@@ -227,6 +227,7 @@ impl Writer {
             source: None,
             level: None,
             limit: usize::MAX,
+            newest: false,
         }
     }
 }
