@@ -87,6 +87,9 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Run the data plane
     Edge(EdgeArgs),
+    /// Publish and serve one finished site: what an image of a site runs
+    #[command(subcommand, hide = true)]
+    Site(SiteCommand),
     /// Make, list and revoke the tokens that open the API from outside
     #[command(subcommand)]
     Token(TokenCommand),
@@ -105,6 +108,25 @@ pub(crate) enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Publish a directory below another one
+    Publish {
+        /// The site
+        site: PathBuf,
+        /// Where published sites are
+        releases: PathBuf,
+    },
+    /// Serve the one site that was published there, whatever host is asked for
+    Serve {
+        /// Where published sites are
+        releases: PathBuf,
+        /// The file that answers where there is none of that name
+        #[arg(long, value_name = "FILE")]
+        fallback: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

@@ -54,6 +54,7 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
         host: docker_host(),
         edge_socket: deploy_edge::control_socket(&state.edge()),
         edge_address: Some(edge_address(state)),
+        serves_sites: true,
     };
     let sources: Arc<dyn Sources> = Arc::new(sources());
     let resolve = Arc::new(|secret: &SecretRef| std::env::var(&secret.env).ok());

@@ -10,11 +10,55 @@ use serde::{Deserialize, Serialize};
 use crate::planted::{self, Bug};
 use crate::time::{Span, Timestamp};
 
+/// How a release is asked whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum HealthCheck {
+    /// A request over HTTP: the path, with the status and the body that are expected.
+    #[default]
+    Http,
+    /// A connection that is accepted.
+    Tcp,
+    /// A command that is run beside the release and ends with 0.
+    Command {
+        /// The command, as it was written.
+        command: String,
+    },
+    /// The command that the image itself names for it.
+    Image,
+}
+
+impl HealthCheck {
+    /// Whether it is a request over HTTP.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        *self == Self::Http
+    }
+
+    /// What is asked, for people: "GET /health must answer 200".
+    #[must_use]
+    pub fn asks(&self, policy: &HealthPolicy) -> String {
+        match self {
+            Self::Http => {
+                let good = policy.expected_status.map_or("2xx".to_owned(), |status| status.to_string());
+                format!("GET {} must answer {good}", policy.path)
+            }
+            Self::Tcp => "a connection must be accepted".to_owned(),
+            Self::Command { command } => format!("`{command}` must end with 0"),
+            Self::Image => "the image's own health check must end with 0".to_owned(),
+        }
+    }
+}
+
 /// The health policy of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthPolicy {
+    /// How it is asked.
+    #[serde(skip_serializing_if = "HealthCheck::is_http", default)]
+    pub check: HealthCheck,
     /// The path that is asked for.
     pub path: String,
     /// The time between two attempts.
@@ -57,6 +101,7 @@ impl Default for HealthPolicy {
     /// `/` answers with 2xx, twice in a row, within ten seconds.
     fn default() -> Self {
         Self {
+            check: HealthCheck::Http,
             path: "/".to_owned(),
             interval: Span::from_millis(10),
             timeout: Span::from_secs(5),

@@ -144,6 +144,8 @@ reason_codes! {
         "The host belongs to another resource.", "choose another access.host, or remove the other resource's route";
     HealthPathInvalid, "health_path_invalid", Plan, Some("health.path"),
         "The health path is not an absolute path.", "set health.path to a path that begins with /";
+    HealthCheckInvalid, "health_check_invalid", Plan, Some("health.check"),
+        "How the release is to be asked contradicts itself.", "set health.check to http, tcp, command or image, and health.command only with command";
     InvalidLimit, "invalid_limit", Plan, None,
         "A number or a length of time is outside what is possible.", "correct the value named in the evidence";
     NotSupportedByTarget, "not_supported_by_target", Plan, None,

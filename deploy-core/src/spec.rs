@@ -185,10 +185,24 @@ pub struct RuntimeProfile {
     /// The prebuilt image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Who fetches images from a registry that does not give them to everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryAccess>,
     /// Whether a container may write only to `/tmp`, `/run` and `/var/tmp`; when absent, yes for an image
     /// from a generated Dockerfile and no for any other.
     #[serde(skip_serializing_if = "Option::is_none", alias = "read_only")]
     pub read_only: Option<bool>,
+}
+
+/// `registry` of `[runtime]`: a name, and where the password is found. Never the password.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegistryAccess {
+    /// The name that the registry knows.
+    pub username: String,
+    /// Its password or token.
+    pub password: SecretRef,
 }
 
 /// `[network]`
@@ -201,11 +215,32 @@ pub struct NetworkProfile {
     pub internal_port: Option<u16>,
 }
 
+/// How a release is asked whether it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum HealthBy {
+    /// By a request over HTTP.
+    Http,
+    /// By a connection.
+    Tcp,
+    /// By the command given here.
+    Command,
+    /// By the command that the image names.
+    Image,
+}
+
 /// `[health]`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthProfile {
+    /// How it is asked: over HTTP when absent, unless a command is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<HealthBy>,
+    /// The command that is run beside the release and ends with 0 when it is well, run as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// The path that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

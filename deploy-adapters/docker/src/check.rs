@@ -6,19 +6,19 @@ use std::sync::Arc;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::LogsOptionsBuilder;
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::health::HealthPolicy;
 use deploy_core::id::Digest;
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::Output;
 use deploy_core::port::{Clock, StepContext};
-use deploy_probe::{Address, Attempt, Judgement, Passed, Prober, Target, check};
 use futures_util::StreamExt as _;
 
+use crate::asking::{self, over_http};
 use crate::containers;
 use crate::ending::{self, Ending};
 use crate::engine::Engine;
 use crate::lines::{Lines, StepLog};
 use crate::listening;
+use crate::site;
 use crate::start::{ADDRESS, CONTAINER, digest};
 
 /// The candidate's container, as the step that started it left it.
@@ -35,7 +35,7 @@ impl Candidate {
         let fact = |name: &str| cx.outputs.iter().rev().find_map(|(_, output)| output.facts.get(name));
         let id = fact(CONTAINER).ok_or_else(|| internal("the container"))?.clone();
         let ip = fact(ADDRESS).and_then(|ip| ip.parse().ok()).ok_or_else(|| internal("its address"))?;
-        let port = cx.plan.outline().network.internal_port.ok_or_else(|| internal("its port"))?;
+        let port = site::port(cx.plan.outline()).ok_or_else(|| internal("its port"))?;
         Ok(Self { id, digest: digest(cx)?.clone(), address: SocketAddr::new(ip, port) })
     }
 
@@ -70,14 +70,7 @@ pub(crate) async fn candidate(
     let candidate = Candidate::of(cx)?;
     let before = candidate.identify(engine).await?;
     let since = ending::started_at(&before).unwrap_or_default();
-    let outline = cx.plan.outline();
-    let target = Target {
-        address: Address::Tcp(candidate.address),
-        host: outline.access.host.clone(),
-        path: outline.health.policy.path.clone(),
-        timeout: outline.health.policy.timeout,
-    };
-    let asked = ask(&target, &outline.health.policy, None, clock, cx, log);
+    let asked = asking::candidate(engine, &candidate, clock, cx, log);
     let outcome = tokio::select! {
         passed = asked => passed.map_err(Problem::Judged),
         ending = ending::watch(engine, &candidate.id, since) => Err(Problem::Ended(ending)),
@@ -134,14 +127,7 @@ pub(crate) async fn public(
     log: &StepLog,
 ) -> Result<Output, Failure> {
     let candidate = Candidate::of(cx)?;
-    let outline = cx.plan.outline();
-    let target = Target {
-        address: Address::Tcp(address),
-        host: outline.access.host.clone(),
-        path: outline.health.policy.path.clone(),
-        timeout: outline.health.policy.timeout,
-    };
-    let asked = ask(&target, &outline.health.policy, Some(&candidate.digest), clock, cx, log).await;
+    let asked = over_http(address, cx.plan.outline(), Some(&candidate.digest), clock, cx, log).await;
     match asked {
         Ok(passed) => {
             candidate.identify(engine).await?;
@@ -152,31 +138,6 @@ pub(crate) async fn public(
             Ok(_) => Err(failure.with_tail(ending::tail(engine, &candidate.id).await)),
             Err(ended) => Err(ended),
         },
-    }
-}
-
-async fn ask(
-    target: &Target,
-    policy: &HealthPolicy,
-    release: Option<&Digest>,
-    clock: &Arc<dyn Clock>,
-    cx: &StepContext,
-    log: &StepLog,
-) -> Result<Passed, Failure> {
-    let mut said = None;
-    let told = |attempt: &Attempt| tell(log, attempt, &mut said);
-    check(&Prober::default(), target, policy, release, || clock.now(), &cx.cancel, told).await
-}
-
-/// An attempt as a log line, when it says something new.
-fn tell(log: &StepLog, attempt: &Attempt, said: &mut Option<String>) {
-    let (level, message) = match &attempt.judgement {
-        Judgement::Good => (LogLevel::Debug, "good".to_owned()),
-        Judgement::Bad(problem) => (LogLevel::Warn, problem.message.clone()),
-    };
-    if said.as_ref() != Some(&message) {
-        log.system(level, &format!("attempt {}: {message}", attempt.number));
-        *said = Some(message);
     }
 }
 

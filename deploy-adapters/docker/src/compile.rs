@@ -9,6 +9,7 @@ use deploy_core::time::Span;
 use crate::container::Caps;
 use crate::objections::{doubts, objections};
 use crate::recipe::Recipe;
+use crate::site;
 
 pub(crate) const BUILD: &str = "build";
 pub(crate) const IMAGE: &str = "image";
@@ -35,22 +36,22 @@ const RETIRE_TIMEOUT: Span = Span::from_secs(100);
 const RETRY: Retry = Retry { attempts: 6, backoff: Span::from_millis(500) };
 
 /// The steps, and why not.
-pub(crate) fn compile(outline: &Outline, url: Option<String>) -> Compiled {
-    Compiled { steps: steps(outline), url, blocked: objections(outline), warnings: doubts(outline) }
+pub(crate) fn compile(outline: &Outline, url: Option<String>, serves_sites: bool) -> Compiled {
+    let blocked = objections(outline, serves_sites);
+    Compiled { steps: steps(outline), url, blocked, warnings: doubts(outline) }
 }
 
 fn steps(outline: &Outline) -> Vec<Step> {
     let Some(artifact) = &outline.artifact else { return Vec::new() };
     let policy = &outline.health.policy;
     let check_timeout = Span::from_millis(policy.deadline.as_millis().saturating_add(30_000));
-    let good = policy.expected_status.map_or("2xx".to_owned(), |status| status.to_string());
     let host = &outline.access.host;
     vec![
         make(artifact, outline),
         act(START, start_title(outline), START_TIMEOUT).undone_by("stop and remove it"),
         check(
             CHECK_CANDIDATE,
-            format!("ask the new container itself: GET {} must answer {good}; {}", policy.path, policy.asks_for()),
+            format!("ask the new container itself: {}; {}", policy.check.asks(policy), policy.asks_for()),
             check_timeout,
         ),
         Step::switch(name(SWITCH), format!("send {host} to the new release"))
@@ -93,7 +94,11 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
             act(IMAGE, format!("fetch {image} unless it is here"), FETCH_TIMEOUT)
                 .undone_by("give up our name for the image")
         }
-        ArtifactKind::GeneratedImage | ArtifactKind::StaticSite | ArtifactKind::ComposeProject => {
+        ArtifactKind::StaticSite => {
+            let title = "build an image of the site and a server of our own, on no base image";
+            act(BUILD, title, timeout).undone_by("remove the image")
+        }
+        ArtifactKind::GeneratedImage | ArtifactKind::ComposeProject => {
             let from =
                 Recipe::of(outline).map_or(String::new(), |recipe| format!(" on {}", recipe.runtime_image));
             act(BUILD, format!("build the image from a generated Dockerfile{from}"), timeout)
@@ -105,7 +110,7 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
 /// What a person should know about how the container runs.
 fn start_title(outline: &Outline) -> String {
     let caps = Caps::of(outline);
-    let port = outline.network.internal_port.map_or(String::new(), |port| format!(" on port {port}"));
+    let port = site::port(outline).map_or(String::new(), |port| format!(" on port {port}"));
     let cpu = caps.cpu_millis.map_or(String::new(), |millis| format!(", {millis}/1000 of a core"));
     let files = if caps.read_only { ", files read-only but for /tmp" } else { "" };
     let secrets: Vec<&str> = outline.profile.secrets.keys().map(String::as_str).collect();

@@ -34,7 +34,7 @@ impl Caps {
     pub(crate) fn of(outline: &Outline) -> Self {
         let limits = &outline.profile.limits;
         let kind = outline.artifact.as_ref().map(|artifact| artifact.kind);
-        let own_image = matches!(kind, Some(ArtifactKind::GeneratedImage));
+        let own_image = matches!(kind, Some(ArtifactKind::GeneratedImage | ArtifactKind::StaticSite));
         Self {
             memory: limits.memory.unwrap_or(Size::from_mib(1024)),
             cpu_millis: limits.cpu_millis,

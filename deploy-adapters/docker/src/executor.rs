@@ -36,6 +36,9 @@ pub struct DockerConfig {
     pub edge_socket: PathBuf,
     /// The edge's public address as far as it is known beforehand, for the URL in a preview.
     pub edge_address: Option<SocketAddr>,
+    /// Whether this program can serve a finished site: called as `site serve DIRECTORY` it serves what `site publish
+    /// SOURCE DIRECTORY` left there on port 80. Without it, finished sites are refused.
+    pub serves_sites: bool,
 }
 
 /// The docker target.
@@ -45,6 +48,7 @@ pub struct DockerExecutor {
     paths: Paths,
     front: Front,
     edge_address: Option<SocketAddr>,
+    serves_sites: bool,
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
     resolve: Resolve,
@@ -64,6 +68,7 @@ impl DockerExecutor {
             paths: Paths::new(config.work),
             front: Front::new(&config.edge_socket),
             edge_address: config.edge_address,
+            serves_sites: config.serves_sites,
             sources,
             clock,
             resolve,
@@ -116,7 +121,10 @@ impl DockerExecutor {
             BUILD => {
                 build::build(engine, &self.paths, self.sources.as_ref(), &names, cx, &secrets()?, log).await
             }
-            IMAGE => image::take(engine, &names, cx, log).await,
+            IMAGE => {
+                let credentials = Secrets::registry(&cx.plan.outline().profile, &self.resolve)?;
+                image::take(engine, &names, credentials, cx, log).await
+            }
             ARTIFACT => image::prove(engine, &names, cx).await,
             START => start::start(engine, owner, &names, cx, &secrets()?, log).await,
             CHECK_CANDIDATE => {
@@ -170,7 +178,8 @@ impl Executor for DockerExecutor {
     }
 
     fn compile(&self, outline: &Outline) -> Compiled {
-        compile::compile(outline, self.edge_address.map(|address| url(&outline.access, address)))
+        let url = self.edge_address.map(|address| url(&outline.access, address));
+        compile::compile(outline, url, self.serves_sites)
     }
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {

@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 
+use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
@@ -19,6 +20,7 @@ use futures_util::StreamExt as _;
 use crate::engine::{Engine, EngineError, Sort};
 use crate::lines::StepLog;
 use crate::names::Names;
+use crate::progress::Progress;
 use crate::reference::ImageReference;
 
 /// The image of a name or digest, if it is here.
@@ -43,6 +45,7 @@ pub(crate) fn output(image: &ImageInspect) -> Result<Output, Failure> {
 pub(crate) async fn take(
     engine: &Engine,
     names: &Names<'_>,
+    credentials: Option<DockerCredentials>,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<Output, Failure> {
@@ -56,7 +59,7 @@ pub(crate) async fn take(
             image
         }
         None => {
-            pull(engine, &reference, cx, log).await?;
+            pull(engine, &reference, credentials, cx, log).await?;
             let fetched = find(engine, text).await?;
             fetched.ok_or_else(|| unavailable(&reference, "it was fetched but is not here"))?
         }
@@ -71,6 +74,7 @@ pub(crate) async fn take(
 async fn pull(
     engine: &Engine,
     reference: &ImageReference,
+    credentials: Option<DockerCredentials>,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<(), Failure> {
@@ -83,10 +87,11 @@ async fn pull(
     let options = CreateImageOptionsBuilder::default().from_image(&reference.name).tag(&which).build();
     let docker = engine.client().await?.clone();
     let mut gone = pin!(engine.gone());
-    let mut progress = docker.create_image(Some(options), None, None);
+    let mut messages = docker.create_image(Some(options), None, credentials);
+    let mut progress = Progress::default();
     loop {
         let item = tokio::select! {
-            item = progress.next() => item,
+            item = messages.next() => item,
             () = cx.cancel.cancelled() => {
                 return Err(Failure::new(FailureCode::Cancelled, "fetching the image was stopped"));
             }
@@ -99,11 +104,19 @@ async fn pull(
                 if let Some(error) = error {
                     return Err(unavailable(reference, &error));
                 }
-                // Bars that move are no lines: only what begins or ends is said.
-                let moving = info.progress_detail.is_some_and(|detail| detail.total.is_some());
-                if let Some(status) = info.status.filter(|_| !moving) {
-                    let layer = info.id.map_or(String::new(), |id| format!("{id}: "));
-                    log.system(LogLevel::Debug, &format!("{layer}{status}"));
+                let layer = info.id.unwrap_or_default();
+                let status = info.status.unwrap_or_default();
+                match info.progress_detail.and_then(|detail| Some((detail.current?, detail.total?))) {
+                    // Bars that move are no lines: only what is worth one is said.
+                    Some(far) if status == "Downloading" => {
+                        if let Some(line) = progress.moved(&layer, far) {
+                            log.system(LogLevel::Info, &line);
+                        }
+                    }
+                    Some(_) => {}
+                    None => {
+                        log.system(LogLevel::Debug, format!("{layer}: {status}").trim_start_matches(": "))
+                    }
                 }
             }
             Some(Err(error)) => {

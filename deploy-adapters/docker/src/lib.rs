@@ -17,6 +17,7 @@
 //!
 //! Nothing is ever touched that does not carry this installation's label, or for an image its name.
 
+mod asking;
 mod build;
 mod check;
 mod compile;
@@ -33,12 +34,14 @@ mod names;
 mod network;
 mod objections;
 mod paths;
+mod progress;
 mod recipe;
 mod reclaim;
 mod reference;
 mod retire;
 mod routing;
 mod secrets;
+mod site;
 mod start;
 mod survey;
 
@@ -49,6 +52,9 @@ pub use secrets::Resolve;
 #[must_use]
 pub fn dockerfile(outline: &deploy_core::plan::Outline) -> Option<String> {
     let kind = outline.artifact.as_ref().filter(|artifact| artifact.digest.is_none())?.kind;
+    if site::is_site(outline) {
+        return site::Server::of_this_process().ok()?.dockerfile(outline, recipe::Mounts::Yes);
+    }
     let generated = kind == deploy_core::plan::ArtifactKind::GeneratedImage;
     let recipe = generated.then(|| recipe::Recipe::of(outline))??;
     Some(recipe.dockerfile(recipe::Mounts::Yes))

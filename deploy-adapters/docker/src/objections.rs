@@ -5,9 +5,10 @@ use deploy_core::reason::{Reason, ReasonCode};
 
 use crate::recipe::Recipe;
 use crate::reference::ImageReference;
+use crate::site;
 
 /// Why not.
-pub(crate) fn objections(outline: &Outline) -> Vec<Reason> {
+pub(crate) fn objections(outline: &Outline, serves_sites: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
     match &outline.artifact {
         // Detection has said why.
@@ -15,13 +16,13 @@ pub(crate) fn objections(outline: &Outline) -> Vec<Reason> {
         None => {
             reasons.push(Reason::new(ReasonCode::StartUnknown, "nothing was found that could be started"));
         }
-        Some(artifact) => of_artifact(artifact, outline, &mut reasons),
+        Some(artifact) => of_artifact(artifact, outline, serves_sites, &mut reasons),
     }
     reasons.extend(variables(outline));
     reasons
 }
 
-fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>) {
+fn of_artifact(artifact: &Artifact, outline: &Outline, serves_sites: bool, reasons: &mut Vec<Reason>) {
     let restoring = artifact.digest.is_some();
     match artifact.kind {
         ArtifactKind::DockerfileImage => {}
@@ -29,8 +30,10 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>
         ArtifactKind::GeneratedImage => reasons.extend(generated(outline)),
         ArtifactKind::PrebuiltImage if restoring => {}
         ArtifactKind::PrebuiltImage => reasons.extend(prebuilt(artifact)),
+        ArtifactKind::StaticSite if restoring => {}
+        ArtifactKind::StaticSite if serves_sites => reasons.extend(of_site(artifact, outline)),
         ArtifactKind::StaticSite => {
-            let message = "a finished site needs no container";
+            let message = "this installation has no server that an image of a finished site could hold";
             let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
             reasons.push(reason.set("serve it from the static target", "target = \"static\""));
             return;
@@ -45,7 +48,7 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>
         }
     }
     let said = |code| outline.detection.blocked.iter().any(|reason| reason.code == code);
-    if outline.network.internal_port.is_none() && !said(ReasonCode::PortUnknown) {
+    if site::port(outline).is_none() && !said(ReasonCode::PortUnknown) {
         let message = "it is not known on which port the app listens inside its container";
         reasons.push(
             Reason::new(ReasonCode::PortUnknown, message).set("say which", "network.internal_port = 3000"),
@@ -61,12 +64,27 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, reasons: &mut Vec<Reason>
     }
 }
 
+fn of_site(artifact: &Artifact, outline: &Outline) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if !site::is_nameable(artifact) {
+        let message = format!("{:?} can't be the publish directory of an image", site::directory(artifact));
+        reasons.push(Reason::new(ReasonCode::PathOutsideSource, message));
+    }
+    if site::is_built(outline) && Recipe::of(outline).is_none() {
+        reasons.push(no_base_image(outline));
+    }
+    reasons
+}
+
+fn no_base_image(outline: &Outline) -> Reason {
+    let what = outline.detection.language.as_deref().unwrap_or("this kind of project");
+    Reason::new(ReasonCode::BaseImageUnknown, format!("no base image is known for {what}"))
+}
+
 fn generated(outline: &Outline) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if Recipe::of(outline).is_none() {
-        let what = outline.detection.language.as_deref().unwrap_or("this kind of project");
-        let message = format!("no base image is known for {what}");
-        reasons.push(Reason::new(ReasonCode::BaseImageUnknown, message));
+        reasons.push(no_base_image(outline));
     }
     let said = outline.detection.blocked.iter().any(|reason| reason.code == ReasonCode::StartUnknown);
     if !said && !outline.commands.iter().any(|command| command.kind == CommandKind::Start) {

@@ -95,7 +95,7 @@ async fn stop_others(
 /// The route that led to a container before the switch, and where exactly.
 fn route_of(cx: &StepContext, container: &Ours) -> Option<(Route, SocketAddr)> {
     let at = IpAddr::from(container.address?);
-    let routes = remembered(cx)?.into_iter();
+    let routes = remembered(cx).ok()??.into_iter();
     routes.filter_map(|route| upstream(&route).map(|to| (route, to))).find(|(_, to)| to.ip() == at)
 }
 

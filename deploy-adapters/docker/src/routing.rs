@@ -35,9 +35,10 @@ pub(crate) fn remember(output: Output, routes: &[Route]) -> Output {
 }
 
 /// What the routes were before the switch; `None` when it can't have begun: nothing was checked yet.
-pub(crate) fn remembered(cx: &StepContext) -> Option<Vec<Route>> {
-    let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE))?;
-    serde_json::from_str(fact).ok()
+pub(crate) fn remembered(cx: &StepContext) -> Result<Option<Vec<Route>>, Failure> {
+    let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE));
+    let unreadable = |error| Failure::new(FailureCode::Internal, format!("the routes before: {error}"));
+    fact.map(|text| serde_json::from_str(text).map_err(unreadable)).transpose()
 }
 
 fn fence(effect: &Effect) -> Result<Fence, Failure> {
@@ -111,7 +112,7 @@ pub(crate) async fn read_back(front: &Front, cx: &StepContext, url: String) -> R
 pub(crate) async fn undo(front: &Front, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
     let fence = fence(effect)?;
     let wanted = &cx.plan.outline().access.host;
-    let Some(before) = remembered(cx) else { return Ok(()) };
+    let Some(before) = remembered(cx)? else { return Ok(()) };
     for route in &before {
         front.switch(&change(cx, fence, &route.host, To::Restored(Box::new(route.clone())))).await?;
     }

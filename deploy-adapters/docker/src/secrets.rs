@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use bollard::auth::DockerCredentials;
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::spec::{Profile, SecretRef};
 
 /// A shorter value would be found in every second word, and hides nothing.
 const SHORTEST: usize = 4;
+
+/// What the password of a registry is called.
+const REGISTRY: &str = "runtime.registry.password";
 
 /// Finds the value of a reference: in production, the environment of the control plane.
 pub type Resolve = Arc<dyn Fn(&SecretRef) -> Option<String> + Send + Sync>;
@@ -37,16 +41,36 @@ impl Secrets {
         Ok(Self { values })
     }
 
+    /// What the registry is told, where it wants to know who asks.
+    pub(crate) fn registry(
+        profile: &Profile,
+        resolve: &Resolve,
+    ) -> Result<Option<DockerCredentials>, Failure> {
+        let Some(access) = &profile.runtime.registry else { return Ok(None) };
+        let password = resolve(&access.password).ok_or_else(|| missing(REGISTRY, &access.password))?;
+        Ok(Some(DockerCredentials {
+            username: Some(access.username.clone()),
+            password: Some(password),
+            ..DockerCredentials::default()
+        }))
+    }
+
     /// What hides them, as far as they can be resolved: for output of a step that does not need them.
     pub(crate) fn hiding(profile: &Profile, resolve: &Resolve) -> Redactor {
         let known =
-            profile.secrets.iter().filter_map(|(name, reference)| Some((name.clone(), resolve(reference)?)));
+            references(profile).filter_map(|(name, reference)| Some((name.to_owned(), resolve(reference)?)));
         Redactor::new(&known.collect())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         self.values.iter()
     }
+}
+
+/// Every reference of a profile, by the name that people know it by.
+pub(crate) fn references(profile: &Profile) -> impl Iterator<Item = (&str, &SecretRef)> {
+    let secrets = profile.secrets.iter().map(|(name, reference)| (name.as_str(), reference));
+    secrets.chain(profile.runtime.registry.iter().map(|access| (REGISTRY, &access.password)))
 }
 
 pub(crate) fn missing(name: &str, reference: &SecretRef) -> Failure {

@@ -17,6 +17,7 @@ use crate::lines::StepLog;
 use crate::names::{self, LABEL_DEPLOYMENT, LABEL_DIGEST, Names};
 use crate::network;
 use crate::secrets::Secrets;
+use crate::site;
 
 /// The facts that later steps read.
 pub(crate) const CONTAINER: &str = "container";
@@ -97,7 +98,7 @@ fn environment(outline: &Outline, secrets: &Secrets) -> Environment {
     let plain = outline.profile.env.iter();
     let mut variables: Vec<(String, String)> =
         plain.chain(secrets.iter()).map(|(name, value)| (name.clone(), value.clone())).collect();
-    if let Some(port) = outline.network.internal_port
+    if let Some(port) = site::port(outline)
         && !variables.iter().any(|(name, _)| name == "PORT")
     {
         variables.push(("PORT".to_owned(), port.to_string()));

@@ -10,7 +10,7 @@ use deploy_core::reason::{Reason, ReasonCode};
 use crate::engine::{Engine, EngineError};
 use crate::front::Front;
 use crate::names::repository;
-use crate::secrets::{Resolve, missing};
+use crate::secrets::{Resolve, missing, references};
 use crate::{containers, image};
 
 /// Less free space than this and nothing is begun.
@@ -46,9 +46,11 @@ async fn taken(front: &Front, request: &SurveyRequest<'_>) -> Result<Vec<Reason>
 }
 
 fn secrets(resolve: &Resolve, request: &SurveyRequest<'_>) -> Vec<Reason> {
-    let secrets = request.spec.profile.secrets.iter();
-    let unset = secrets.filter(|(_, reference)| resolve(reference).is_none());
-    let reason = |(name, reference): (&String, _)| {
+    let profile = &request.spec.profile;
+    // A release that is kept is not fetched again.
+    let needed = |name: &str| request.digest.is_none() || profile.secrets.contains_key(name);
+    let unset = references(profile).filter(|(name, reference)| needed(name) && resolve(reference).is_none());
+    let reason = |(name, reference)| {
         Reason::new(ReasonCode::SecretMissing, missing(name, reference).message).because("secrets", name)
     };
     unset.map(reason).collect()

@@ -7,6 +7,7 @@
 //! | [`judge`] | says whether one [`Observation`] is good; pure |
 //! | [`Prober::observe`] | makes one observation: one connection, one `GET`, a bounded read |
 //! | [`check`] | observes until a health policy is decided |
+//! | [`decide`] | the same for any other way to look: a connection, a command |
 //!
 //! A probe connects to exactly the address in its [`Target`] and never resolves, redirects or speaks TLS. For a URL
 //! that somebody typed, [`resolve_and_check`] resolves once, looks at every address that came back, and gives a
@@ -22,7 +23,7 @@ mod target;
 mod url;
 
 pub use address::{AddressClass, AddressPolicy, classify};
-pub use check::{Attempt, Passed, check};
+pub use check::{Attempt, Connecting, Look, Looks, Passed, check, decide};
 pub use exchange::Prober;
 pub use judge::{Judgement, Problem, ProblemKind, judge};
 pub use limits::Limits;

@@ -20,11 +20,8 @@ fn policy() -> HealthPolicy {
         interval: Span::from_millis(10),
         timeout: Span::from_millis(200),
         healthy_after: 2,
-        out_of: None,
-        stable_for: None,
         deadline: Span::from_secs(3),
-        expected_status: None,
-        expected_body: None,
+        ..HealthPolicy::default()
     }
 }
 
@@ -65,7 +62,8 @@ async fn run(
         timeout: Span::ZERO,
     };
     let mut story = String::new();
-    let watch = |attempt: &Attempt| story.push(if attempt.judgement == Judgement::Good { '+' } else { '-' });
+    let watch =
+        |attempt: &Attempt| story.push(if attempt.look.judgement == Judgement::Good { '+' } else { '-' });
     let result = check(&Prober::default(), &target, policy, release, now, &Cancel::new(), watch).await;
     (result, story)
 }

@@ -16,11 +16,8 @@ fn policy() -> HealthPolicy {
         interval: Span::from_millis(10),
         timeout: Span::from_secs(5),
         healthy_after: 1,
-        out_of: None,
-        stable_for: None,
         deadline: Span::from_secs(5),
-        expected_status: None,
-        expected_body: None,
+        ..HealthPolicy::default()
     }
 }
 

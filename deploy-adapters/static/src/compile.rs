@@ -95,6 +95,9 @@ fn objections(outline: &Outline) -> Vec<Reason> {
     if profile.network.internal_port.is_some() {
         cannot("network.internal_port", "a static site has no process of its own");
     }
+    if !outline.health.policy.check.is_http() {
+        cannot("health.check", "a static site is asked over HTTP and in no other way");
+    }
     if !profile.secrets.is_empty() {
         cannot("secrets", "a static site is public: a secret used in its build could end up in it");
     }

@@ -148,7 +148,7 @@ impl StaticExecutor {
 /// One attempt as a log line: a bad one is worth a look, a good one only for those who look closely.
 fn tell(log: &StepLog, attempt: &Attempt) {
     let number = attempt.number;
-    match &attempt.judgement {
+    match &attempt.look.judgement {
         Judgement::Good => log.line(LogSource::System, LogLevel::Debug, &format!("attempt {number}: good")),
         Judgement::Bad(problem) => {
             log.line(LogSource::System, LogLevel::Warn, &format!("attempt {number}: {}", problem.message));

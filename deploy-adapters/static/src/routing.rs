@@ -54,9 +54,11 @@ pub(crate) fn remember(output: Output, routes: &[Route]) -> Output {
     output.with(BEFORE, serde_json::to_string(routes).expect("every key is a string"))
 }
 
-fn remembered(cx: &StepContext) -> Vec<Route> {
+/// What the routes were before the switch; `None` when it can't have begun: nothing was checked yet.
+fn remembered(cx: &StepContext) -> Result<Option<Vec<Route>>, Failure> {
     let fact = cx.outputs.iter().find_map(|(_, output)| output.facts.get(BEFORE));
-    fact.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    let unreadable = |error| Failure::new(FailureCode::Internal, format!("the routes before: {error}"));
+    fact.map(|text| serde_json::from_str(text).map_err(unreadable)).transpose()
 }
 
 /// The change that routes a plan's host to a release.
@@ -125,7 +127,7 @@ pub(crate) async fn read_back(edge: &EdgeClient, cx: &StepContext, url: String) 
 pub(crate) async fn undo(edge: &EdgeClient, effect: &Effect, cx: &StepContext) -> Result<(), Failure> {
     let outline = cx.plan.outline();
     let removal = change(effect, outline, None)?;
-    let before = remembered(cx);
+    let Some(before) = remembered(cx)? else { return Ok(()) };
     for route in &before {
         let restored = RouteChange {
             host: route.host.clone(),

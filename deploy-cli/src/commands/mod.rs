@@ -7,6 +7,7 @@ mod info;
 mod preview;
 mod rollback;
 mod serve;
+mod site;
 mod streams;
 mod token;
 mod up;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Recheck { id } => small(history::control(&cx, id, "recheck")),
         Command::Serve(args) => serve::serve(&cx, &args),
         Command::Edge(args) => edge::edge(&cx, &args),
+        Command::Site(command) => site::site(command),
         Command::Token(command) => small(token::token(&cx, command)),
         Command::Doctor => small(doctor::doctor(&cx)),
         Command::Schema { document } => Ok(info::schema(&cx, document)),

@@ -25,11 +25,9 @@ pub(crate) async fn verify(cx: &Context, args: VerifyArgs) -> Result<Exit, Faile
         interval: Span::from_millis(250),
         timeout: TIMEOUT,
         healthy_after: 1,
-        out_of: None,
-        stable_for: None,
         deadline: args.deadline,
-        expected_status: None,
         expected_body: args.expected_body,
+        ..HealthPolicy::default()
     };
     let clock = || SystemClock.now();
     let checked = check(&Prober::default(), &target, &policy, None, clock, &Cancel::new(), |_| {}).await;

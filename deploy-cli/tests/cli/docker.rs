@@ -117,3 +117,28 @@ fn from_nothing_to_a_url_on_to_a_second_release_and_back() {
     let releases = run(&place, &host, &["releases", "web"]);
     releases.exits(0).prints("v1").prints("v2");
 }
+
+#[test]
+fn a_finished_site_is_an_image_with_a_server_of_its_own_and_no_base_image() {
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    place.write("site/index.html", "<p>one");
+    place.write(
+        "site/deploy.toml",
+        "target = \"docker\"\nresource = \"web\"\n[runtime]\nfallback = \"index.html\"\n",
+    );
+    place.write("site/.hidden", "not for everyone");
+    let shown = run(&place, &host, &["up", "site", "--dry-run"]);
+    shown.exits(0).prints("FROM scratch").prints("COPY releases/ /releases/");
+    let first = run(&place, &host, &["up", "site"]);
+    first.exits(0);
+    let url = first.out.trim_end().to_owned();
+    serves(&url, "<p>one");
+    serves(&format!("{url}any/page"), "<p>one");
+    place.write("site/index.html", "<p>two");
+    run(&place, &host, &["up", "site"]).exits(0);
+    serves(&url, "<p>two");
+    run(&place, &host, &["rollback", "web"]).exits(0);
+    serves(&url, "<p>one");
+}

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::step::Step;
 use crate::detect::{Detection, Found};
 use crate::evidence::Fact;
-use crate::health::HealthPolicy;
+use crate::health::{HealthCheck, HealthPolicy};
 use crate::hint::word;
 use crate::id::{Digest, Name, ResourceKey, Version};
 use crate::reason::{Reason, ReasonCode};
-use crate::spec::{Profile, RuntimeProfile, Source, Spec, Strategy};
+use crate::spec::{HealthBy, HealthProfile, Profile, RuntimeProfile, Source, Spec, Strategy};
 use crate::time::Span;
 
 /// Where a value comes from.
@@ -354,6 +354,7 @@ fn image_only(reference: &str, runtime: &RuntimeProfile) -> RuntimeProfile {
     RuntimeProfile {
         strategy: Strategy::Image,
         image: Some(reference.to_owned()),
+        registry: runtime.registry.clone(),
         start: runtime.start.clone(),
         ..RuntimeProfile::default()
     }
@@ -532,6 +533,7 @@ fn health(
     }
     let usual = HealthPolicy::default();
     let policy = HealthPolicy {
+        check: health_check(wanted, reasons),
         path,
         interval: wanted.interval.unwrap_or(interval),
         timeout: wanted.timeout.unwrap_or(usual.timeout),
@@ -551,6 +553,27 @@ fn health(
     bounded(reasons, "health.deadline", policy.deadline.as_millis(), 1, 3_600_000);
     bounded(reasons, "health.expected_status", u64::from(policy.expected_status.unwrap_or(200)), 100, 599);
     Health { policy, origin }
+}
+
+fn health_check(wanted: &HealthProfile, reasons: &mut Vec<Reason>) -> HealthCheck {
+    let invalid = |message: &str| {
+        Reason::new(ReasonCode::HealthCheckInvalid, message)
+            .set("run a command", "health.command = \"...\"")
+            .set("or ask over HTTP", "health.check = \"http\"")
+    };
+    if wanted.command.is_some() && !matches!(wanted.check, None | Some(HealthBy::Command)) {
+        reasons.push(invalid("health.command is set, but health.check says to ask in another way"));
+    }
+    match (wanted.check, &wanted.command) {
+        (None | Some(HealthBy::Command), Some(command)) => HealthCheck::Command { command: command.clone() },
+        (Some(HealthBy::Command), None) => {
+            reasons.push(invalid("health.check is \"command\", but there is no health.command"));
+            HealthCheck::Http
+        }
+        (None | Some(HealthBy::Http), _) => HealthCheck::Http,
+        (Some(HealthBy::Tcp), _) => HealthCheck::Tcp,
+        (Some(HealthBy::Image), _) => HealthCheck::Image,
+    }
 }
 
 fn access(spec: &Spec, reasons: &mut Vec<Reason>) -> Access {

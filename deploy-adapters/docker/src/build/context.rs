@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) always: Vec<String>,
     /// Files that are not in the directory, by path; they win over what is.
     pub(crate) added: BTreeMap<String, String>,
+    /// Files of this machine that are sent beside the directory, by path.
+    pub(crate) beside: BTreeMap<String, PathBuf>,
 }
 
 /// What comes of a stream.
@@ -55,6 +57,9 @@ impl Context {
             let mut header = header(tar::EntryType::Regular, 0o644);
             header.set_size(text.len() as u64);
             tar.append_data(&mut header, path, text.as_bytes())?;
+        }
+        for (path, full) in &self.beside {
+            file(&mut tar, path, full)?;
         }
         tar.into_inner()?.flush()
     }
@@ -158,6 +163,7 @@ mod tests {
             ignore: Ignore::parse(ignore).expect("patterns"),
             always: Vec::new(),
             added: BTreeMap::new(),
+            beside: BTreeMap::new(),
         }
     }
 

@@ -10,7 +10,7 @@ mod session;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::log::LogLevel;
@@ -26,9 +26,12 @@ use crate::names::Names;
 use crate::paths::{Paths, disk, remove_all};
 use crate::recipe::{Mounts, Recipe};
 use crate::secrets::Secrets;
+use crate::site::{self, Server};
 
 /// Where a generated Dockerfile lies in the context.
 const GENERATED: &str = ".deploy.Dockerfile";
+/// Where a finished site is published in the workspace.
+const PUBLISHED: &str = "published";
 /// The largest ignore file that is read.
 const IGNORE_BYTES: u64 = 1024 * 1024;
 
@@ -64,20 +67,24 @@ pub(crate) async fn build(
     remove_all(&workspace).map_err(|error| disk(&error, "remove the workspace of an earlier attempt"))?;
     std::fs::create_dir_all(&workspace).map_err(|error| disk(&error, "make a workspace"))?;
     let outline = cx.plan.outline();
-    let base =
-        sources.checkout(&cx.source, &outline.profile, Layout::Workspace, &workspace, &cx.cancel).await?;
+    // What is published as it is need not be copied first.
+    let as_it_is = site::is_site(outline) && !site::is_built(outline);
+    let layout = if as_it_is { Layout::ReadOnly } else { Layout::Workspace };
+    let base = sources.checkout(&cx.source, &outline.profile, layout, &workspace, &cx.cancel).await?;
     let wanted = |name: &String| outline.profile.secrets.get(name).is_some_and(|secret| secret.build);
     let secrets: BTreeMap<String, String> = secrets
         .iter()
         .filter(|(name, _)| wanted(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    let laid = Laid { base, workspace };
+    laid.out(sources, outline).await?;
     if buildkit::is_there(engine).await? {
-        let order = order(&base, outline, names, Mounts::Yes)?;
+        let order = order(&laid, outline, names, Mounts::Yes)?;
         buildkit::run(engine, order, secrets, cx, log).await?;
     } else if secrets.is_empty() {
         log.system(LogLevel::Warn, "the engine has no BuildKit: nothing is kept between builds");
-        classic::run(engine, order(&base, outline, names, Mounts::No)?, cx, log).await?;
+        classic::run(engine, order(&laid, outline, names, Mounts::No)?, cx, log).await?;
     } else {
         let message =
             "the engine has no BuildKit, and without it a secret of the build would stay in the image";
@@ -99,22 +106,60 @@ fn is_root(user: &str) -> bool {
     matches!(name, "" | "root" | "0")
 }
 
-fn order(base: &Path, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> Result<Order, Failure> {
+/// The source as it is laid out for a build.
+struct Laid {
+    /// The app.
+    base: PathBuf,
+    /// The directory that is removed in the end.
+    workspace: PathBuf,
+}
+
+impl Laid {
+    /// Where a site that nothing has to be built for is published to.
+    fn published(&self) -> PathBuf {
+        self.workspace.join(PUBLISHED)
+    }
+
+    /// Publishes a site that is there already.
+    async fn out(&self, sources: &dyn Sources, outline: &Outline) -> Result<(), Failure> {
+        let Some(artifact) = outline.artifact.as_ref().filter(|_| site::is_site(outline)) else {
+            return Ok(());
+        };
+        if site::is_built(outline) {
+            return Ok(());
+        }
+        let from = self.base.join(site::directory(artifact));
+        let left_out = sources.left_out(&self.base, &from);
+        let to = self.published().join(site::RELEASES);
+        let publishing = tokio::task::spawn_blocking(move || site::publish(&from, &to, "image", &*left_out));
+        let internal = |error| Failure::new(FailureCode::Internal, format!("publishing the site: {error}"));
+        publishing.await.map_err(internal)?
+    }
+}
+
+fn order(laid: &Laid, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> Result<Order, Failure> {
     let profile = &outline.profile;
-    let generated = outline.artifact.as_ref().is_some_and(|a| a.kind == ArtifactKind::GeneratedImage);
-    let (context, dockerfile, arguments) = if generated {
-        let recipe = Recipe::of(outline)
-            .ok_or_else(|| Failure::new(FailureCode::Internal, "no Dockerfile can be generated"))?;
-        (generated_context(base, &recipe, mounts)?, GENERATED.to_owned(), &profile.env)
-    } else {
-        let file = outline.artifact.as_ref().and_then(|artifact| artifact.dockerfile.clone());
-        let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
-        (own_context(base, &file)?, file, &profile.runtime.build_args)
+    let artifact = outline.artifact.as_ref();
+    let kind = artifact.map_or(ArtifactKind::DockerfileImage, |artifact| artifact.kind);
+    let (context, dockerfile, arguments) = match kind {
+        ArtifactKind::GeneratedImage => {
+            let recipe = Recipe::of(outline).ok_or_else(nothing_generated)?;
+            let context = generated_context(&laid.base, &recipe, recipe.dockerfile(mounts))?;
+            (context, GENERATED.to_owned(), &profile.env)
+        }
+        ArtifactKind::StaticSite => {
+            (site_context(laid, outline, mounts)?, GENERATED.to_owned(), &profile.env)
+        }
+        ArtifactKind::DockerfileImage | ArtifactKind::PrebuiltImage | ArtifactKind::ComposeProject => {
+            let file = artifact.and_then(|artifact| artifact.dockerfile.clone());
+            let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
+            (own_context(&laid.base, &file)?, file, &profile.runtime.build_args)
+        }
     };
     Ok(Order {
         context,
         dockerfile,
-        stage: outline.artifact.as_ref().and_then(|artifact| artifact.stage.clone()).filter(|_| !generated),
+        stage: artifact.and_then(|artifact| artifact.stage.clone()),
         tag: names.image(),
         labels: names.labels(),
         arguments: arguments.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -122,7 +167,29 @@ fn order(base: &Path, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> R
     })
 }
 
-fn generated_context(base: &Path, recipe: &Recipe, mounts: Mounts) -> Result<Context, Failure> {
+fn nothing_generated() -> Failure {
+    Failure::new(FailureCode::Internal, "no Dockerfile can be generated")
+}
+
+/// The server beside the published site, or beside the source that makes one.
+fn site_context(laid: &Laid, outline: &Outline, mounts: Mounts) -> Result<Context, Failure> {
+    let server = Server::of_this_process().map_err(|error| disk(&error, "read which program this is"))?;
+    let dockerfile = server.dockerfile(outline, mounts).ok_or_else(nothing_generated)?;
+    let context = if site::is_built(outline) {
+        generated_context(&laid.base, &Recipe::of(outline).ok_or_else(nothing_generated)?, dockerfile)?
+    } else {
+        Context {
+            root: laid.published(),
+            ignore: Ignore::default(),
+            always: Vec::new(),
+            added: BTreeMap::from([(GENERATED.to_owned(), dockerfile)]),
+            beside: BTreeMap::new(),
+        }
+    };
+    Ok(Context { beside: server.files(), ..context })
+}
+
+fn generated_context(base: &Path, recipe: &Recipe, dockerfile: String) -> Result<Context, Failure> {
     // The root of the workspace that the app is a member of.
     let root = base.ancestors().nth(recipe.levels_up()).unwrap_or(base);
     let text = read(root, ".dockerignore")?.unwrap_or_default();
@@ -130,7 +197,8 @@ fn generated_context(base: &Path, recipe: &Recipe, mounts: Mounts) -> Result<Con
         root: root.to_owned(),
         ignore: Ignore::for_generated(&text).map_err(|why| bad_ignore(".dockerignore", &why))?,
         always: Vec::new(),
-        added: BTreeMap::from([(GENERATED.to_owned(), recipe.dockerfile(mounts))]),
+        added: BTreeMap::from([(GENERATED.to_owned(), dockerfile)]),
+        beside: BTreeMap::new(),
     })
 }
 
@@ -150,6 +218,7 @@ fn own_context(base: &Path, dockerfile: &str) -> Result<Context, Failure> {
         ignore: Ignore::parse(&text).map_err(|why| bad_ignore(&name, &why))?,
         always: vec![dockerfile.to_owned(), name],
         added: BTreeMap::new(),
+        beside: BTreeMap::new(),
     })
 }
 

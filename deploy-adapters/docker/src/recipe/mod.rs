@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deploy_core::plan::{CommandKind, Origin, Outline};
 
+pub(crate) use self::text::is_literal;
+
 /// The user and group a generated image runs as: numbers that no base image gives to anybody.
 pub(crate) const USER: &str = "10001:10001";
 
@@ -101,6 +103,17 @@ impl Recipe {
         self.directory.as_ref().map_or(0, |directory| directory.split('/').count())
     }
 
+    /// The first stage, `build`, alone.
+    pub(crate) fn build_stage(&self, mounts: Mounts) -> String {
+        text::build_stage(self, mounts)
+    }
+
+    /// Where a path relative to the app lies in the first stage.
+    pub(crate) fn built(&self, path: &str) -> String {
+        let directory = self.directory.as_ref().map_or(String::new(), |directory| format!("/{directory}"));
+        format!("{}{directory}/{path}", text::HOME)
+    }
+
     /// The Dockerfile.
     pub(crate) fn dockerfile(&self, mounts: Mounts) -> String {
         text::dockerfile(self, mounts)
@@ -116,5 +129,5 @@ fn inside_workspace(outline: &Outline) -> Option<String> {
         workspace => base.strip_prefix(workspace)?.strip_prefix('/')?,
     };
     let plain = |part: &str| !matches!(part, "" | "." | "..");
-    (text::is_literal(below) && below.split('/').all(plain)).then(|| below.to_owned())
+    (is_literal(below) && below.split('/').all(plain)).then(|| below.to_owned())
 }

@@ -160,6 +160,7 @@ impl World {
             host: host.to_owned(),
             edge_socket: socket,
             edge_address: None,
+            serves_sites: false,
         };
         let executor =
             DockerExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock), resolve);

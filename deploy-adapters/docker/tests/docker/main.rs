@@ -1,6 +1,7 @@
 //! The docker target on a real engine behind a real edge. Where no engine answers, every test says so and
 //! passes; with `docker` in DEPLOY_TEST_REQUIRE it fails instead. One binary, one module per concern.
 
+mod asking;
 mod building;
 mod contract;
 mod deploying;
@@ -8,4 +9,5 @@ mod engine_gone;
 mod failing;
 mod harness;
 mod keeping;
+mod registry;
 mod secrets;

@@ -248,11 +248,8 @@ fn health() -> HealthPolicy {
         interval: Span::from_secs(1),
         timeout: Span::from_secs(1),
         healthy_after: 2,
-        out_of: None,
-        stable_for: None,
         deadline: Span::from_secs(60),
-        expected_status: None,
-        expected_body: None,
+        ..HealthPolicy::default()
     }
 }
 

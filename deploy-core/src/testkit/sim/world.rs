@@ -174,11 +174,8 @@ impl Hand<'_> {
             interval: Span::from_secs(1),
             timeout: Span::from_secs(1),
             healthy_after: 2,
-            out_of: None,
-            stable_for: None,
             deadline: Span::from_secs(5),
-            expected_status: None,
-            expected_body: None,
+            ..HealthPolicy::default()
         };
         let mut judge = Judge::new(&policy, self.at);
         let slow = self.rng.below(3);
