@@ -140,6 +140,12 @@ pub trait Executor: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Which of these artifacts are certainly not there any more: somebody else removed them. Reads only, and
+    /// answers soon; what can't be known is taken to be there.
+    async fn missing(&self, _artifacts: &[Digest]) -> Vec<Digest> {
+        Vec::new()
+    }
+
     /// Carries out one step.
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure>;
 

@@ -306,6 +306,20 @@ pub struct RollbackProfile {
     /// How many verified releases are kept, the live one included; 5 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<u32>,
+    /// How the release before is kept, where it is a process; stopped when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<Warm>,
+}
+
+/// How the release before is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Warm {
+    /// It is started again for a rollback, and needs nothing until then.
+    Stopped,
+    /// It stands still and goes on at once, and keeps its memory until then.
+    Paused,
 }
 
 /// `[limits]`

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::websocket;
+
 /// How long the edge may be silent.
 const SILENCE: Duration = Duration::from_secs(20);
 /// What a slow reader takes at once.
@@ -18,6 +20,13 @@ pub struct Answer {
     pub release: String,
     /// Its whole body.
     pub body: Vec<u8>,
+}
+
+/// What comes before a body.
+struct Head {
+    status: u16,
+    release: String,
+    length: Option<usize>,
 }
 
 /// A connection to an edge.
@@ -68,12 +77,48 @@ impl Connection {
         self.answer(pause)
     }
 
+    /// Holds a conversation over a WebSocket: so many questions, with a pause before each. The body is the
+    /// answer, which must be the same every time.
+    ///
+    /// # Errors
+    /// As [`Connection::get`], and any end of the conversation that is not ours.
+    pub fn converse(&mut self, path: &str, questions: u32, pause: Duration) -> io::Result<Answer> {
+        let upgrade = format!(
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {}",
+            websocket::KEY
+        );
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{upgrade}\r\n\r\n", self.host);
+        self.stream.get_mut().write_all(head.as_bytes())?;
+        let Head { status, release, .. } = self.head()?;
+        if status != 101 {
+            return Err(invalid("no conversation"));
+        }
+        let mut body = Vec::new();
+        for _ in 0..questions {
+            std::thread::sleep(pause);
+            websocket::say(self.stream.get_mut(), "who are you?")?;
+            let heard = websocket::hear(&mut self.stream)?;
+            if !body.is_empty() && body != heard {
+                return Err(invalid("another answer in the same conversation"));
+            }
+            body = heard;
+        }
+        websocket::close(self.stream.get_mut())?;
+        Ok(Answer { status: 200, release, body })
+    }
+
     fn request(&mut self, path: &str, connection: &str) -> io::Result<()> {
         let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: {connection}\r\n\r\n", self.host);
         self.stream.get_mut().write_all(head.as_bytes())
     }
 
     fn answer(&mut self, pause: Duration) -> io::Result<Answer> {
+        let Head { status, release, length } = self.head()?;
+        let body = self.body(length.ok_or_else(|| invalid("no length"))?, pause)?;
+        Ok(Answer { status, release, body })
+    }
+
+    fn head(&mut self) -> io::Result<Head> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| invalid("no status line"))?;
@@ -90,8 +135,7 @@ impl Connection {
                 _ => {}
             }
         }
-        let body = self.body(length.ok_or_else(|| invalid("no length"))?, pause)?;
-        Ok(Answer { status, release, body })
+        Ok(Head { status, release, length })
     }
 
     fn body(&mut self, length: usize, pause: Duration) -> io::Result<Vec<u8>> {

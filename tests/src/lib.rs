@@ -10,6 +10,8 @@
 //! | a site to deploy | [`Site`] |
 //! | one request over a plain socket | [`Connection`] |
 //! | requests all the time, and what became of them | [`Load`] |
+//! | what was switched to, against what was seen | [`Story`] |
+//! | an engine for the docker target | [`docker`] |
 //! | to wait for something, but not for ever | [`wait::until`] |
 //! | to look at processes and end them | [`processes`] |
 //!
@@ -19,13 +21,17 @@
 
 pub mod binary;
 mod connection;
+pub mod docker;
 mod installation;
 mod load;
 pub mod processes;
 mod site;
+mod story;
 pub mod wait;
+mod websocket;
 
 pub use connection::{Answer, Connection};
 pub use installation::{Installation, Ran, Running, Started};
 pub use load::{Load, Manner, Visit};
 pub use site::{Page, Site};
+pub use story::Story;

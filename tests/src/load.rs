@@ -19,6 +19,8 @@ pub enum Manner {
     KeepAlive,
     /// Each request on a connection of its own.
     OneShot,
+    /// A conversation over a WebSocket, of so many questions with a pause before each.
+    Conversation(u32, Duration),
     /// The large download, with a pause between two sips.
     Slow(Duration),
 }
@@ -97,6 +99,9 @@ fn ask(
 ) -> std::io::Result<Answer> {
     match manner {
         Manner::OneShot => Connection::once(address, host, "/"),
+        Manner::Conversation(questions, pause) => {
+            Connection::open(address, host)?.converse("/socket", questions, pause)
+        }
         Manner::Slow(pause) => Connection::open(address, host)?.get_slowly("/download.txt", pause),
         Manner::KeepAlive => {
             let connection = match kept.take() {

@@ -1,10 +1,12 @@
 //! Traffic while releases switch, fail, go back, and while processes die (inv. 1, 2, 4, 5, 20; threats
 //! F34, F36).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use deploy_tests::{Installation, Load, Manner, Page, Ran, Running, Site, Started, Visit, processes, wait};
+use deploy_tests::{
+    Installation, Load, Manner, Page, Ran, Running, Site, Started, Story, Visit, processes, wait,
+};
 use serde_json::Value;
 
 /// How soon an edge that was killed answers again.
@@ -18,84 +20,18 @@ const ROLLBACKS: usize = 6;
 const UNHEALTHY: i32 = 1;
 const REFUSED: i32 = 9;
 
-/// A change of what serves, as somebody outside sees it: begun before it was asked for, done when the
-/// command has said so.
-struct Switch {
-    asked: Instant,
-    told: Instant,
-    page: Page,
-}
-
-/// What was switched to, and which release is which site.
-#[derive(Default)]
-struct Story {
-    switches: Vec<Switch>,
-    releases: BTreeMap<String, Page>,
-}
-
-impl Story {
-    /// Deploys a site, well.
-    fn deploy(&mut self, installation: &Installation, page: Page) {
-        let asked = Instant::now();
-        let running = installation.begin_up(&site(installation, page), &[]);
-        self.deployed(asked, running, page);
-    }
-
-    /// Takes down a deploy that must end well.
-    fn deployed(&mut self, asked: Instant, running: Running, page: Page) {
-        let status = running.wait().well().json();
-        self.releases.insert(digest(&status), page);
-        self.switches.push(Switch { asked, told: Instant::now(), page });
-    }
-
-    /// Goes back to the release before.
-    fn roll_back(&mut self, installation: &Installation) {
-        let asked = Instant::now();
-        let status = installation.run(&["rollback", "web", "--json"]).well().json();
-        let page = self.releases[&digest(&status)];
-        self.switches.push(Switch { asked, told: Instant::now(), page });
-    }
-
-    /// Whether a request could be answered by this site: one that served at some time between its
-    /// beginning and its end. A site ends to serve for new requests when its successor was told.
-    fn allows(&self, visit: &Visit, page: Page) -> bool {
-        self.switches.iter().enumerate().any(|(at, switch)| {
-            let replaced = self.switches.get(at + 1).map(|next| next.told);
-            switch.page == page
-                && switch.asked <= visit.ended
-                && replaced.is_none_or(|told| visit.started <= told)
-        })
-    }
-
-    fn is_across_a_switch(&self, visit: &Visit) -> bool {
-        self.switches.iter().any(|switch| visit.started < switch.asked && switch.told < visit.ended)
-    }
-
-    /// Nothing failed, nothing was mixed, nothing was late.
-    fn check(&self, visits: &[Visit]) {
-        let failed: Vec<_> = visits.iter().filter(|visit| visit.outcome.is_err()).collect();
-        assert!(failed.is_empty(), "{} of {} requests failed: {failed:#?}", failed.len(), visits.len());
-        for visit in visits {
-            let (release, page) = visit.outcome.as_ref().expect("failed ones were counted above");
-            let named = self.releases.get(release);
-            assert_eq!(named, Some(page), "the body is not of the release in the header: {visit:?}");
-            assert!(self.allows(visit, *page), "an old release, or one too early: {visit:?}");
-        }
-    }
-}
-
 #[test]
 fn inv_01_inv_04_no_request_fails_while_releases_switch() {
     let mut installation = ready();
     let mut story = Story::default();
-    story.deploy(&installation, Page(1));
+    story.deploy(&installation, &site(&installation, Page(1)), Page(1));
     let slow = [10, 20, 30, 40, 50, 60].map(|pause| Manner::Slow(Duration::from_millis(pause)));
     let quick = [Manner::KeepAlive, Manner::KeepAlive, Manner::OneShot, Manner::OneShot];
     let load = Load::start(installation.edge(), Installation::HOST, &[&quick[..], &slow[..]].concat());
 
     let mut failures = 0;
     for number in 2..2 + DEPLOYS {
-        story.deploy(&installation, Page(number));
+        story.deploy(&installation, &site(&installation, Page(number)), Page(number));
         if number.is_multiple_of(3) {
             fails(&installation, number);
             failures += 1;
@@ -105,10 +41,10 @@ fn inv_01_inv_04_no_request_fails_while_releases_switch() {
         // Twice in a row; more would run out of kept releases.
         story.roll_back(&installation);
         story.roll_back(&installation);
-        story.deploy(&installation, Page(400 + round));
+        story.deploy(&installation, &site(&installation, Page(400 + round)), Page(400 + round));
     }
     deploy_across_a_kill(&mut installation, &mut story, Page(500));
-    story.deploy(&installation, Page(501));
+    story.deploy(&installation, &site(&installation, Page(501)), Page(501));
 
     let visits = load.finish();
     story.check(&visits);
@@ -228,7 +164,7 @@ fn report(visits: &[Visit], story: &Story, failures: usize) {
         of(|manner| *manner == Manner::KeepAlive),
         of(|manner| *manner == Manner::OneShot),
         of(|manner| matches!(manner, Manner::Slow(_))),
-        story.switches.len(),
+        story.switches(),
     );
     let slow = visits.iter().filter(|visit| matches!(visit.manner, Manner::Slow(_)));
     let across = slow.filter(|visit| story.is_across_a_switch(visit)).count();

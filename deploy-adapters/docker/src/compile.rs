@@ -4,6 +4,7 @@ use deploy_core::id::StepId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::plan::{Artifact, ArtifactKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
+use deploy_core::spec::Warm;
 use deploy_core::time::Span;
 
 use crate::container::Caps;
@@ -64,7 +65,11 @@ fn steps(outline: &Outline) -> Vec<Step> {
             ..act(
                 RETIRE,
                 format!(
-                    "let the release before finish what it was asked, at most {DRAIN}, then stop it; it is kept for a rollback"
+                    "let the release before finish what it was asked, at most {DRAIN}, then {}; it is kept for a rollback",
+                    match outline.profile.rollback.warm {
+                        None | Some(Warm::Stopped) => "stop it",
+                        Some(Warm::Paused) => "let it stand still, with the memory it has",
+                    }
                 ),
                 RETIRE_TIMEOUT,
             )

@@ -9,7 +9,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
 };
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey};
@@ -17,23 +17,31 @@ use deploy_core::time::Span;
 
 use crate::engine::{Engine, EngineError};
 use crate::names::{
-    LABEL_DEPLOYMENT, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, resource_labels,
+    LABEL_CONFIG, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, resource_labels, works_for,
 };
 
 /// One of our containers, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ours {
     pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) resource: String,
     pub(crate) environment: String,
-    pub(crate) deployment: Option<DeploymentId>,
     pub(crate) digest: Option<Digest>,
+    pub(crate) config: Option<String>,
     pub(crate) address: Option<Ipv4Addr>,
     pub(crate) created: i64,
     pub(crate) running: bool,
+    /// Whether it stands still, which counts as running.
+    pub(crate) paused: bool,
 }
 
 impl Ours {
+    /// Whether it works for a deployment.
+    pub(crate) fn works_for(&self, deployment: DeploymentId) -> bool {
+        works_for(&self.name, deployment)
+    }
+
     fn of(summary: ContainerSummary) -> Option<Self> {
         let labels = summary.labels.unwrap_or_default();
         let label = |name: &str| labels.get(name).cloned();
@@ -45,13 +53,15 @@ impl Ours {
         let state = summary.state.map(|state| state.to_string());
         Some(Self {
             id: summary.id?,
+            name: summary.names?.first()?.trim_start_matches('/').to_owned(),
             resource: label(LABEL_RESOURCE)?,
             environment: label(LABEL_ENVIRONMENT)?,
-            deployment: label(LABEL_DEPLOYMENT).and_then(|id| id.parse().ok()),
+            config: label(LABEL_CONFIG),
             digest: label(LABEL_DIGEST).and_then(|digest| digest.parse().ok()),
             address,
             created: summary.created.unwrap_or_default(),
             running: matches!(state.as_deref(), Some("running" | "restarting" | "paused")),
+            paused: state.as_deref() == Some("paused"),
         })
     }
 }
@@ -117,7 +127,48 @@ pub(crate) fn address(container: &ContainerInspectResponse) -> Option<Ipv4Addr> 
 }
 
 pub(crate) fn is_running(container: &ContainerInspectResponse) -> bool {
-    container.state.as_ref().and_then(|state| state.running).unwrap_or(false)
+    container.state.as_ref().and_then(|state| state.running).unwrap_or(false) && !is_paused(container)
+}
+
+pub(crate) fn is_paused(container: &ContainerInspectResponse) -> bool {
+    container.state.as_ref().and_then(|state| state.paused).unwrap_or(false)
+}
+
+/// Gives a container another name; one that has it is fine.
+pub(crate) async fn rename(engine: &Engine, id: &str, name: &str) -> Result<(), EngineError> {
+    let options = RenameContainerOptionsBuilder::default().name(name).build();
+    let renamed = engine.change(|docker| async move { docker.rename_container(id, options).await }).await;
+    match renamed {
+        Err(EngineError::Refused { message, .. }) if message.contains("same name") => Ok(()),
+        other => other,
+    }
+}
+
+/// Lets a container stand still; one that does, or does not run, is fine.
+pub(crate) async fn pause(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    settled(engine.change(|docker| async move { docker.pause_container(id).await }).await)
+}
+
+/// Lets a container go on; one that runs, or does not run at all, is fine.
+pub(crate) async fn unpause(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    settled(engine.change(|docker| async move { docker.unpause_container(id).await }).await)
+}
+
+/// The engine refuses to do what is done: "is already paused", "is not paused", "is not running".
+fn settled(answer: Result<(), EngineError>) -> Result<(), EngineError> {
+    match answer {
+        Err(EngineError::Conflict(message) | EngineError::Refused { message, .. })
+            if ["paused", "not running"].iter().any(|sign| message.contains(sign)) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Makes a container run, whether it stands still or has ended.
+pub(crate) async fn wake(engine: &Engine, id: &str, paused: bool) -> Result<(), EngineError> {
+    if paused { unpause(engine, id).await } else { start(engine, id).await }
 }
 
 /// Starts a container; one that runs is fine.
@@ -142,6 +193,11 @@ pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Resul
 /// Asks a container to end, and ends it after the grace; one that is not running, or not there, is fine.
 pub(crate) async fn stop(engine: &Engine, id: &str, grace: Span) -> Result<(), EngineError> {
     let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+    // What stands still can't hear that it is to end.
+    unpause(engine, id).await.or_else(|error| match error {
+        EngineError::NotFound(_) => Ok(()),
+        other => Err(other),
+    })?;
     let options = StopContainerOptionsBuilder::default().t(seconds).build();
     match engine.change(|docker| async move { docker.stop_container(id, Some(options)).await }).await {
         Err(EngineError::NotFound(_)) => Ok(()),

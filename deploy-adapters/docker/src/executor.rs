@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::{DeploymentId, Name};
+use deploy_core::id::{DeploymentId, Digest, Name};
 use deploy_core::plan::{Access, Outline, Output, Step};
 use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
 use deploy_core::reason::Reason;
@@ -184,6 +184,10 @@ impl Executor for DockerExecutor {
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
         survey::survey(&self.engine, &self.owner, &self.front, &self.resolve, request).await
+    }
+
+    async fn missing(&self, artifacts: &[Digest]) -> Vec<Digest> {
+        image::missing(&self.engine, artifacts).await
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {

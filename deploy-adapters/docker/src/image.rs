@@ -4,6 +4,7 @@
 //! says that the image is ours to keep, and only such tags are ever removed.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
@@ -136,6 +137,23 @@ async fn pull(
 fn unavailable(reference: &ImageReference, why: &str) -> Failure {
     Failure::new(FailureCode::ImageUnavailable, format!("{reference} could not be fetched: {why}"))
         .because("runtime.image", reference.to_string())
+}
+
+/// How long a look at which images are here may take.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Which of these images are not here any more. While the engine does not answer, none is known not to be.
+pub(crate) async fn missing(engine: &Engine, images: &[Digest]) -> Vec<Digest> {
+    let look = async {
+        let mut missing = Vec::new();
+        for image in images {
+            if matches!(find(engine, image.as_str()).await, Ok(None)) {
+                missing.push(image.clone());
+            }
+        }
+        missing
+    };
+    tokio::time::timeout(LOOK, look).await.unwrap_or_default()
 }
 
 /// Proves that the image of a kept release is here, and puts this deployment's tag on it.

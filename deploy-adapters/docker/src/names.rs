@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use bollard::models::ContainerInspectResponse;
 use deploy_core::id::{DeploymentId, Name, ResourceKey, Version};
 
 /// The installation that made it.
@@ -18,6 +19,8 @@ pub(crate) const LABEL_ENVIRONMENT: &str = "deploy.environment";
 pub(crate) const LABEL_VERSION: &str = "deploy.version";
 /// The deployment that made it.
 pub(crate) const LABEL_DEPLOYMENT: &str = "deploy.deployment";
+/// What a container was created as, without its place: a container of another configuration is no substitute.
+pub(crate) const LABEL_CONFIG: &str = "deploy.config";
 /// The image a container was started from, by digest.
 pub(crate) const LABEL_DIGEST: &str = "deploy.digest";
 
@@ -53,6 +56,20 @@ impl Names<'_> {
         labels.insert(LABEL_DEPLOYMENT.to_owned(), self.deployment.to_string());
         labels
     }
+}
+
+/// Whether a container of this name works for a deployment: the one that made it, until another one takes it over.
+pub(crate) fn works_for(name: &str, deployment: DeploymentId) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, end)| end == suffix(deployment))
+}
+
+/// The name that a container was made under, if that was by another deployment.
+pub(crate) fn made_as(container: &ContainerInspectResponse, now: DeploymentId) -> Option<String> {
+    let label = |name| container.config.as_ref()?.labels.as_ref()?.get(name);
+    let maker: DeploymentId = label(LABEL_DEPLOYMENT)?.parse().ok()?;
+    let (resource, environment) = (label(LABEL_RESOURCE)?, label(LABEL_ENVIRONMENT)?);
+    let version = label(LABEL_VERSION)?;
+    (maker != now).then(|| format!("{resource}-{environment}-{version}-{}", suffix(maker)))
 }
 
 /// The labels that everything of a resource carries.

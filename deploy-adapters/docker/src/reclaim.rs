@@ -59,7 +59,7 @@ pub(crate) async fn reclaim(
 /// What is to be done with each container. Pure.
 fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[Route]) -> Vec<(Ours, Fate)> {
     let key = |c: &Ours| (c.resource.clone(), c.environment.clone());
-    let unfinished = |c: &Ours| c.deployment.is_some_and(|id| keep.deployments.contains(&id));
+    let unfinished = |c: &Ours| keep.deployments.iter().any(|id| c.works_for(*id));
     // While a deployment runs, the release before it may be draining, or be needed again.
     let busy: BTreeSet<_> = containers.iter().filter(|c| unfinished(c)).map(key).collect();
     let mut newest: BTreeMap<_, (i64, String)> = BTreeMap::new();
@@ -75,7 +75,8 @@ fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[Route]) -> Vec<(Ours, Fat
         if routed || busy.contains(&key(c)) {
             Fate::Stays
         } else if kept && newest {
-            if c.running { Fate::Stops } else { Fate::Stays }
+            // What stands still does so on purpose.
+            if c.running && !c.paused { Fate::Stops } else { Fate::Stays }
         } else {
             Fate::Goes
         }
@@ -153,17 +154,19 @@ mod tests {
     prop_compose! {
         fn container()(
             n in 0u8..40, resource in 0u8..3, deployment in 0u8..6, image in 0u8..5, created in 0i64..5,
-            running: bool
+            running: bool, paused: bool
         ) -> Ours {
             Ours {
                 id: format!("c{n}"),
+                name: format!("r{resource}-production-v1-{}", suffix(id(deployment))),
                 resource: format!("r{resource}"),
                 environment: "production".to_owned(),
-                deployment: Some(id(deployment)),
                 digest: Some(digest(image)),
+                config: None,
                 address: Some([10, 180, resource, n].into()),
                 created,
                 running,
+                paused: running && paused,
             }
         }
     }
@@ -203,7 +206,7 @@ mod tests {
         fn inv_34_what_serves_or_may_serve_again_stays((containers, keep, routes) in world()) {
             for (container, fate) in fates(containers, &keep, &routes) {
                 let routed = routes.iter().any(|r| upstream(r).map(|u| u.ip()) == container.address.map(Into::into));
-                let unfinished = container.deployment.is_some_and(|id| keep.deployments.contains(&id));
+                let unfinished = keep.deployments.iter().any(|id| container.works_for(*id));
                 if routed || unfinished {
                     prop_assert_eq!(fate, Fate::Stays);
                 }
@@ -226,7 +229,7 @@ mod tests {
         #[test]
         fn inv_27_what_nobody_needs_goes((containers, keep, routes) in world()) {
             let busy: BTreeSet<String> = containers.iter()
-                .filter(|c| c.deployment.is_some_and(|id| keep.deployments.contains(&id)))
+                .filter(|c| keep.deployments.iter().any(|id| c.works_for(*id)))
                 .map(|c| c.resource.clone()).collect();
             for (container, fate) in fates(containers, &keep, &routes) {
                 let routed = routes.iter().any(|r| upstream(r).map(|u| u.ip()) == container.address.map(Into::into));

@@ -9,6 +9,7 @@ use deploy_core::id::Name;
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
+use deploy_core::spec::Warm;
 use deploy_edge::Route;
 use tokio::net::TcpStream;
 
@@ -22,6 +23,9 @@ use crate::routing::remembered;
 /// How long all of it may take. Less than the step's own time: a release that proved itself and has the traffic
 /// is never taken back because an old container would not go.
 const WITHIN: Duration = Duration::from_secs(80);
+/// How long it is watched how a container ends that was asked to: nobody is sent to it any more, so nobody waits for
+/// one that does not listen.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is tried while the engine does not answer, and how long between.
 const TRIES: u32 = 4;
 const AGAIN: Duration = Duration::from_secs(2);
@@ -77,17 +81,40 @@ async fn stop_others(
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
     let others: Vec<Ours> = all
         .into_iter()
-        .filter(|other| other.running && other.deployment != Some(cx.deployment) && !routed(other))
+        .filter(|other| other.running && !other.works_for(cx.deployment) && !routed(other))
         .collect();
+    let warm = cx.plan.outline().profile.rollback.warm.unwrap_or(Warm::Stopped);
     for other in &others {
-        if let Some((route, upstream)) = route_of(cx, other)
-            && !front.drained(&route.digest, upstream, DRAIN).await?
+        let served = route_of(cx, other);
+        if let Some((route, upstream)) = &served
+            && !front.drained(&route.digest, *upstream, DRAIN).await?
         {
             log.system(LogLevel::Warn, &format!("requests to the release before were cut after {DRAIN}"));
         }
         containers::keep_running(engine, &other.id, false).await?;
-        containers::stop(engine, &other.id, STOP_GRACE).await?;
-        log.system(LogLevel::Info, "the release before is stopped and kept");
+        match warm {
+            // Only the release before stands still: memory is for one.
+            Warm::Paused if served.is_some() => {
+                containers::pause(engine, &other.id).await?;
+                log.system(LogLevel::Info, "the release before stands still and is kept");
+            }
+            Warm::Paused | Warm::Stopped => {
+                let stopping = containers::stop(engine, &other.id, STOP_GRACE);
+                match tokio::time::timeout(PATIENCE, stopping).await {
+                    Ok(stopped) => {
+                        stopped?;
+                        log.system(LogLevel::Info, "the release before is stopped and kept");
+                    }
+                    // The engine goes on with it by itself, and the next clean-up sees to it that it did.
+                    Err(_) => {
+                        let message = format!(
+                            "the release before does not end when it is asked to; it is stopped after {STOP_GRACE} and kept"
+                        );
+                        log.system(LogLevel::Info, &message);
+                    }
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -114,10 +141,10 @@ pub(crate) async fn undo(
     // Not being there is what is wanted.
     let _ = std::fs::remove_file(done);
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
-    for container in all.iter().filter(|container| container.deployment != Some(cx.deployment)) {
+    for container in all.iter().filter(|container| !container.works_for(cx.deployment)) {
         let Some((_, upstream)) = route_of(cx, container) else { continue };
         containers::keep_running(engine, &container.id, true).await?;
-        containers::start(engine, &container.id).await?;
+        containers::wake(engine, &container.id, container.paused).await?;
         let listens = async {
             while TcpStream::connect(upstream).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;

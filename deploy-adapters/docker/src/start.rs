@@ -1,6 +1,6 @@
 //! Starting the candidate beside the live release.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
@@ -10,11 +10,12 @@ use deploy_core::log::LogLevel;
 use deploy_core::plan::{Outline, Output};
 use deploy_core::port::{Probe, StepContext};
 
+use crate::compile::STOP_GRACE;
 use crate::container::{Caps, Environment, Place, body};
-use crate::containers;
+use crate::containers::{self, Ours};
 use crate::engine::{Engine, EngineError};
 use crate::lines::StepLog;
-use crate::names::{self, LABEL_DEPLOYMENT, LABEL_DIGEST, Names};
+use crate::names::{self, LABEL_CONFIG, LABEL_DIGEST, Names};
 use crate::network;
 use crate::secrets::Secrets;
 use crate::site;
@@ -37,13 +38,20 @@ pub(crate) async fn start(
         return Ok(output);
     }
     let name = names.container();
-    if let Some(left) = containers::find_ours(engine, owner, &name).await? {
-        let id = left.id.unwrap_or_default();
-        containers::remove(engine, &id).await?;
-    }
-    let id = create(engine, owner, names, cx, secrets).await?;
+    let (id, paused) = match kept(engine, owner, names, cx, secrets, log).await? {
+        Some((id, paused)) => {
+            log.system(LogLevel::Info, &format!("{name} is the container that was kept"));
+            (id, paused)
+        }
+        None => {
+            if let Some(left) = containers::find_ours(engine, owner, &name).await? {
+                containers::remove(engine, &left.id.unwrap_or_default()).await?;
+            }
+            (create(engine, owner, names, cx, secrets).await?, false)
+        }
+    };
     log.system(LogLevel::Info, &format!("starting {name}"));
-    if let Err(error) = containers::start(engine, &id).await {
+    if let Err(error) = containers::wake(engine, &id, paused).await {
         return Err(refused(error));
     }
     match read_back(engine, owner, names, cx).await? {
@@ -51,6 +59,58 @@ pub(crate) async fn start(
         // It has ended already: the check says how, with its last lines.
         Probe::Absent | Probe::Unknown => found(engine, owner, &name, cx).await,
     }
+}
+
+/// The container that was kept of the release a rollback goes back to, now under this deployment's name: only one
+/// that is exactly what would be created now, and that nobody is sent to.
+async fn kept(
+    engine: &Engine,
+    owner: &Name,
+    names: &Names<'_>,
+    cx: &StepContext,
+    secrets: &Secrets,
+    log: &StepLog,
+) -> Result<Option<(String, bool)>, Failure> {
+    let outline = cx.plan.outline();
+    if outline.artifact.as_ref().is_none_or(|artifact| artifact.digest.is_none()) {
+        return Ok(None);
+    }
+    let (digest, config) = (digest(cx)?, config(outline, digest(cx)?, secrets));
+    let fits = |other: &Ours| other.digest.as_ref() == Some(digest) && other.config.as_ref() == Some(&config);
+    let listed = containers::list(engine, owner, Some(names.resource)).await?;
+    let mut kept = None;
+    for other in listed.into_iter().filter(fits) {
+        let Some(container) = containers::find(engine, &other.id).await? else { continue };
+        let paused = containers::is_paused(&container);
+        // Somebody is sent to one that runs; one that the engine had to start again is no proof of anything.
+        if containers::is_running(&container) || container.restart_count.unwrap_or(0) > 0 {
+            continue;
+        }
+        // One that this deployment took over before it was cut off; else what goes on at once; else the newest.
+        let rank = (other.works_for(cx.deployment), paused, other.created);
+        kept = kept.max(Some((rank, other.id, paused)));
+    }
+    let Some((_, id, paused)) = kept else { return Ok(None) };
+    match containers::rename(engine, &id, &names.container()).await {
+        Ok(()) => Ok(Some((id, paused))),
+        // Gone meanwhile, or the name is somebody else's, which creating it says better.
+        Err(error @ (EngineError::NotFound(_) | EngineError::Conflict(_) | EngineError::Refused { .. })) => {
+            log.system(LogLevel::Debug, &format!("the container that was kept can't be taken over: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What tells a container from one that was created otherwise. The values of secrets are part of it, and can't be
+/// read out of it by anybody who could not read them from the container itself.
+fn config(outline: &Outline, digest: &Digest, secrets: &Secrets) -> String {
+    let anywhere = Place { network: "", address: std::net::Ipv4Addr::UNSPECIFIED };
+    let variables = environment(outline, secrets);
+    let body = body(&Caps::of(outline), digest, HashMap::new(), anywhere, variables);
+    // By way of a value: its keys are in order, those of the body's maps are not.
+    let text = serde_json::to_value(&body).map(|value| value.to_string()).unwrap_or_default();
+    Digest::of(text.as_bytes()).to_string()
 }
 
 async fn create(
@@ -71,6 +131,7 @@ async fn create(
     })?;
     let mut labels = names.labels();
     labels.insert(LABEL_DIGEST.to_owned(), digest.to_string());
+    labels.insert(LABEL_CONFIG.to_owned(), config(outline, digest, secrets));
     let place = Place { network: &network, address };
     let body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
     send(engine, &names.container(), body).await
@@ -132,9 +193,7 @@ async fn found(engine: &Engine, owner: &Name, name: &str, cx: &StepContext) -> R
     let container = containers::find_ours(engine, owner, name).await?;
     let container = container.ok_or_else(|| vanished(name))?;
     let digest = digest(cx)?;
-    let right = containers::label(&container, LABEL_DIGEST) == Some(digest.as_str())
-        && containers::label(&container, LABEL_DEPLOYMENT) == Some(cx.deployment.to_string().as_str());
-    if !right {
+    if containers::label(&container, LABEL_DIGEST) != Some(digest.as_str()) {
         let message = format!("the container {name} belongs to another deployment");
         return Err(Failure::new(FailureCode::NameTaken, message));
     }
@@ -147,11 +206,20 @@ fn vanished(name: &str) -> Failure {
     Failure::new(FailureCode::ReleaseExited, format!("the container {name} was removed by somebody else"))
 }
 
-/// Removes the container of a deployment. Nobody is sent to it any more.
+/// Removes the container of a deployment; one that it took over is kept again, as it was. Nobody is sent to it any
+/// more.
 pub(crate) async fn undo(engine: &Engine, owner: &Name, names: &Names<'_>) -> Result<(), Failure> {
     match containers::find_ours(engine, owner, &names.container()).await {
         Ok(Some(container)) => {
-            containers::remove(engine, &container.id.unwrap_or_default()).await?;
+            let id = container.id.as_deref().unwrap_or_default();
+            match names::made_as(&container, names.deployment) {
+                Some(name) => {
+                    containers::keep_running(engine, id, false).await?;
+                    containers::stop(engine, id, STOP_GRACE).await?;
+                    containers::rename(engine, id, &name).await?;
+                }
+                None => containers::remove(engine, id).await?,
+            }
             Ok(())
         }
         // What has our name but is not ours was never made by us.

@@ -119,6 +119,33 @@ fn from_nothing_to_a_url_on_to_a_second_release_and_back() {
 }
 
 #[test]
+fn f28_a_release_whose_image_somebody_removed_shows_as_pruned_and_is_refused_with_what_can_be_used() {
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    for text in ["one", "two", "three"] {
+        app(&place, "app", text);
+        run(&place, &host, &["up", "app"]).exits(0);
+    }
+    let docker = |words: &[&str]| {
+        let output = Command::new("docker").args(["--host", &host]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // What `docker container prune` and `docker image prune -a` do, to this installation's first release only.
+    let owner = std::fs::read_to_string(place.state().join("installation")).unwrap();
+    let of_first =
+        ["--filter", &format!("label=deploy.owner={owner}"), "--filter", "label=deploy.version=v1"];
+    docker(&["rm", &docker(&[&["ps", "--all", "--quiet"][..], &of_first].concat())]);
+    let reference = format!("reference=deploy.local/{owner}/*/*:v1-*");
+    docker(&["rmi", "--force", &docker(&["images", "--quiet", "--filter", &reference])]);
+
+    run(&place, &host, &["releases", "web"]).exits(0).prints("pruned");
+    let refused = run(&place, &host, &["rollback", "web", "--to", "v1"]);
+    refused.exits(4).says("[release_not_usable]").says("usable: v2");
+    run(&place, &host, &["rollback", "web"]).exits(0);
+}
+
+#[test]
 fn a_finished_site_is_an_image_with_a_server_of_its_own_and_no_base_image() {
     let Some(host) = engine() else { return };
     let place = Place::new();

@@ -10,7 +10,7 @@ use crate::deployment::Deployment;
 use crate::detect::Detection;
 use crate::effect::{Effect, EffectKind};
 use crate::failure::{Failure, FailureCode};
-use crate::id::{Fence, StepId, Version};
+use crate::id::{Digest, Fence, StepId, Version};
 use crate::lifecycle::{Phase, Run};
 use crate::plan::{Output, Step};
 use crate::port::{
@@ -224,7 +224,10 @@ fn live_of(releases: &[ReleaseRecord]) -> Option<Live> {
 impl Inner {
     /// What the records and the target say about a plan before it is drafted. Reads only.
     pub(super) async fn survey(&self, spec: &Spec, detection: &Detection) -> Result<Survey, StoreError> {
-        let releases = self.store.releases(&spec.resource).await?;
+        let mut releases = self.store.releases(&spec.resource).await?;
+        if matches!(spec.source, Source::Release { .. }) {
+            self.look_for_artifacts(&mut releases).await;
+        }
         let kept = releases.iter().filter(|release| release.state != ReleaseState::Failed);
         let next_version = kept.map(|release| release.version).max().map_or(Version::FIRST, Version::next);
         let live_release = releases.iter().find(|release| release.state == ReleaseState::Live);
@@ -245,6 +248,29 @@ impl Inner {
             survey.reasons.extend(reasons);
         }
         Ok(survey)
+    }
+
+    /// Takes releases for pruned whose artifact somebody else removed: what the targets hold now is the truth.
+    pub(super) async fn look_for_artifacts(&self, releases: &mut [ReleaseRecord]) {
+        for executor in self.previewer.executors() {
+            let kept = |release: &ReleaseRecord| {
+                release.state == ReleaseState::Previous && release.outline.target.as_str() == executor.name()
+            };
+            let artifacts: Vec<Digest> = releases
+                .iter()
+                .filter(|release| kept(release))
+                .map(|release| release.digest.clone())
+                .collect();
+            if artifacts.is_empty() {
+                continue;
+            }
+            let missing = executor.missing(&artifacts).await;
+            for release in releases.iter_mut().filter(|release| kept(release)) {
+                if missing.contains(&release.digest) {
+                    release.state = ReleaseState::Pruned;
+                }
+            }
+        }
     }
 
     async fn ask_executor(

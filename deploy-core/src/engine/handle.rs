@@ -390,12 +390,14 @@ impl Engine {
         Ok(failure.likely.clone())
     }
 
-    /// The releases of a resource, newest first.
+    /// The releases of a resource, newest first. One whose artifact somebody else removed is shown as pruned.
     ///
     /// # Errors
     /// The store can't be read.
     pub async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, EngineError> {
-        Ok(self.inner.store.releases(resource).await?)
+        let mut releases = self.inner.store.releases(resource).await?;
+        self.inner.look_for_artifacts(&mut releases).await;
+        Ok(releases)
     }
 
     /// The resource of an id.

@@ -508,7 +508,7 @@ fn patience(artifact: Option<&Artifact>) -> (Span, Span) {
             | ArtifactKind::GeneratedImage
             | ArtifactKind::PrebuiltImage
             | ArtifactKind::ComposeProject,
-        ) => (Span::from_millis(50), Span::from_secs(60)),
+        ) => (Span::from_millis(20), Span::from_secs(60)),
     }
 }
 

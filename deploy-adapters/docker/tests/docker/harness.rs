@@ -30,6 +30,9 @@ use deploy_edge::{Config, Edge, Limits, Listen, RunningEdge, control_socket};
 use deploy_source::SourceReader;
 use tempfile::TempDir;
 
+/// Busybox's own web server, which ends when it is asked to: as the first process of a container it would not hear.
+const HTTPD: &str = r#"CMD ["sh","-c","trap 'exit 0' TERM; httpd -f -p 8080 -h /www & wait"]"#;
+
 /// Says on the real stderr why something could not be tested; an error if it was required.
 pub(crate) fn cannot(why: &str) {
     let required = std::env::var("DEPLOY_TEST_REQUIRE").unwrap_or_default();
@@ -189,7 +192,7 @@ impl World {
     /// An app of busybox's own web server, that answers with `text` on port 8080.
     pub(crate) fn app(&self, text: &str) -> Profile {
         self.write("www/index.html", text);
-        self.dockerfile("CMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]")
+        self.dockerfile(HTTPD)
     }
 
     /// A Dockerfile that ends with these lines.

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 use deploy_core::failure::FailureCode;
 use deploy_core::port::{Executor as _, Keep, ReleaseState, SurveyRequest};
 use deploy_core::reason::ReasonCode;
-use deploy_core::spec::{Actor, Spec};
+use deploy_core::spec::{Actor, SecretRef, Spec, Warm};
 
 use crate::harness::{Run, World, world};
 
@@ -45,17 +45,121 @@ async fn inv_33_a_kept_release_comes_back_without_a_build() {
     world.close().await;
 }
 
+/// The state of a run's container.
+async fn state(world: &World, run: &Run) -> Option<String> {
+    let container = world.inspect(&run.fact("container")).await?;
+    container.state?.status.map(|status| status.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_takes_the_container_that_was_kept_and_undoing_it_keeps_it_again() {
+    let Some(world) = world().await else { return };
+    let first = released(&world, "one").await;
+    let second = released(&world, "two").await;
+    let before = world.containers().await;
+
+    let mut taken_back = rollback(&world, &first);
+    world.steps(&mut taken_back, "switch").await.expect("a candidate");
+    assert_eq!(taken_back.fact("container"), first.fact("container"), "it is the one that was kept");
+    // A clean-up at this moment leaves it alone: it works for an unfinished deployment now.
+    let keep = Keep { digests: vec![first.digest(), second.digest()], deployments: vec![taken_back.id] };
+    world.executor.reclaim(&keep).await.expect("a clean-up");
+    assert_eq!(state(&world, &first).await.as_deref(), Some("running"));
+    world.undo_all(&taken_back).await;
+    assert_eq!(world.containers().await, before, "all is as it was");
+    assert_eq!(world.get().await, (200, "two".to_owned()));
+
+    let mut back = rollback(&world, &first);
+    world.deploy(&mut back).await.expect("a rollback");
+    assert_eq!(back.fact("container"), first.fact("container"));
+    assert_eq!(world.get().await, (200, "one".to_owned()));
+    assert_eq!(world.containers().await.len(), 2, "nothing was made anew");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_does_not_hear_that_it_is_to_end_holds_nobody_up_and_is_stopped() {
+    let Some(world) = world().await else { return };
+    world.write("www/index.html", "deaf");
+    let mut deaf = world.run(world.dockerfile(r#"CMD ["httpd","-f","-p","8080","-h","/www"]"#));
+    world.deploy(&mut deaf).await.expect("a release");
+    let _second = released(&world, "two").await;
+    assert!(world.said.text().contains("does not end when it is asked to"), "{}", world.said.text());
+    while state(&world, &deaf).await.as_deref() == Some("running") {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(state(&world, &deaf).await.as_deref(), Some("exited"), "it is kept, and does not run");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inv_35_a_kept_container_with_an_old_secret_is_no_substitute() {
+    let Some(world) = world().await else { return };
+    let set =
+        |value: &str| world.variables.lock().expect("variables").insert("T".to_owned(), value.to_owned());
+    let mut profile = world.dockerfile(
+        r#"CMD ["sh","-c","mkdir /tmp/w && echo $TOKEN > /tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w"]"#,
+    );
+    profile.secrets.insert("TOKEN".to_owned(), SecretRef { env: "T".to_owned(), build: false });
+    set("the-old-one");
+    let mut first = world.run(profile);
+    world.deploy(&mut first).await.expect("a release");
+    let _second = released(&world, "two").await;
+    set("the-new-one");
+    let mut back = rollback(&world, &first);
+    world.deploy(&mut back).await.expect("a rollback");
+    assert_eq!(world.get().await.1.trim(), "the-new-one", "secrets are what they are now");
+    assert_ne!(back.fact("container"), first.fact("container"));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_release_before_may_stand_still_and_goes_on_at_once() {
+    let Some(world) = world().await else { return };
+    let released = async |text: &str| {
+        let mut profile = world.app(text);
+        profile.rollback.warm = Some(Warm::Paused);
+        let mut run = world.run(profile);
+        world.deploy(&mut run).await.expect("a release");
+        run
+    };
+    let first = released("one").await;
+    let second = released("two").await;
+    assert_eq!(state(&world, &first).await.as_deref(), Some("paused"));
+    let keep = Keep { digests: vec![first.digest(), second.digest()], deployments: Vec::new() };
+    world.executor.reclaim(&keep).await.expect("a clean-up");
+    assert_eq!(state(&world, &first).await.as_deref(), Some("paused"), "it stands still on purpose");
+
+    let started_at = async |run: &Run| {
+        let container = world.inspect(&run.fact("container")).await.expect("a container");
+        container.state.expect("a state").started_at
+    };
+    let before = started_at(&first).await;
+    let mut back = rollback(&world, &first);
+    world.deploy(&mut back).await.expect("a rollback");
+    assert_eq!(world.get().await, (200, "one".to_owned()));
+    assert_eq!(started_at(&back).await, before, "the same process goes on");
+    assert_eq!(state(&world, &second).await.as_deref(), Some("paused"));
+
+    let _third = released("three").await;
+    assert_eq!(state(&world, &first).await.as_deref(), Some("paused"));
+    assert_eq!(state(&world, &second).await.as_deref(), Some("exited"), "memory is for one");
+    world.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f28_a_rollback_whose_image_is_gone_is_refused_before_anything_is_done() {
     let Some(world) = world().await else { return };
     let first = released(&world, "one").await;
-    let _second = released(&world, "two").await;
+    let second = released(&world, "two").await;
     // What `docker container prune` and `docker image prune -a` do.
     let options = RemoveContainerOptionsBuilder::default().force(true).build();
     world.docker.remove_container(&first.fact("container"), Some(options)).await.expect("it goes");
     let options = RemoveImageOptionsBuilder::default().force(true).build();
     world.docker.remove_image(first.digest().as_str(), Some(options), None).await.expect("it goes");
 
+    let both = [first.digest(), second.digest()];
+    assert_eq!(world.executor.missing(&both).await, [first.digest()], "it is seen unasked");
     let resource = "web".parse().expect("a resource");
     let mut spec = Spec::directory(resource, "docker".parse().expect("a name"), "/", Actor("test".into()));
     spec.profile = first.plan.outline().profile.clone();
