@@ -12,6 +12,8 @@ use deploy_core::id::Digest;
 use deploy_core::plan::{ArtifactKind, Outline};
 use deploy_core::size::Size;
 
+use crate::recipe::USER;
+
 /// What official images need to prepare their files and give up root by themselves. Images that run as a plain
 /// user from the start get nothing.
 const ENTRYPOINT_CAPABILITIES: [&str; 7] =
@@ -90,10 +92,18 @@ pub(crate) fn body(
     }
 }
 
+/// How a directory in memory is mounted. Where the directory exists, as it does from the second start on, the runtime
+/// gives it the mode it has in the image; whose it is stays, so in our own images it is the user's.
+fn writable(caps: &Caps) -> String {
+    let owner = USER.split_once(':').filter(|_| caps.own_image);
+    let owner = owner.map_or(String::new(), |(user, group)| format!(",uid={user},gid={group}"));
+    format!("rw,nosuid,nodev,mode=1777{owner}")
+}
+
 fn host_config(caps: &Caps, network: &str) -> HostConfig {
     let memory = i64::try_from(caps.memory.bytes()).unwrap_or(i64::MAX);
     let text = |text: &str| text.to_owned();
-    let tmpfs = WRITABLE.map(|path| (text(path), text("rw,nosuid,nodev,mode=1777")));
+    let tmpfs = WRITABLE.map(|path| (text(path), writable(caps)));
     HostConfig {
         memory: Some(memory),
         // The same as memory: no swap.

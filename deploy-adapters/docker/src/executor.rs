@@ -1,8 +1,9 @@
 //! The executor: each step handed to the file that knows how.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use deploy_core::effect::{Effect, IdempotencyKey};
@@ -52,6 +53,9 @@ pub struct DockerExecutor {
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
     resolve: Resolve,
+    /// The deployments that anything was done for and that are not finished: a clean-up that began before one of them
+    /// did does not know of it.
+    active: Mutex<BTreeSet<DeploymentId>>,
 }
 
 impl DockerExecutor {
@@ -72,7 +76,19 @@ impl DockerExecutor {
             sources,
             clock,
             resolve,
+            active: Mutex::default(),
         }
+    }
+
+    fn active(&self) -> MutexGuard<'_, BTreeSet<DeploymentId>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn remove_workspace(&self, deployment: DeploymentId) -> Result<(), Failure> {
+        let workspace = self.paths.workspace(deployment);
+        let removed = tokio::task::spawn_blocking(move || remove_all(&workspace)).await;
+        let removed = removed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        removed.map_err(|error| disk(&error, "remove the workspace"))
     }
 
     /// Whether the engine answers.
@@ -191,6 +207,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
+        self.active().insert(cx.deployment);
         let log = self.log(step, cx);
         self.paths.begin().map_err(|error| disk(&error, "make the directory for workspaces"))?;
         let done = self.carry_out(effect, step, cx, &log).await;
@@ -209,10 +226,11 @@ impl Executor for DockerExecutor {
     }
 
     async fn undo(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<(), Failure> {
+        self.active().insert(cx.deployment);
         match step.id.as_str() {
             BUILD | IMAGE | ARTIFACT => {
                 image::untag(&self.engine, &self.names(cx).image()).await?;
-                self.finish(cx.deployment).await
+                self.remove_workspace(cx.deployment).await
             }
             START => start::undo(&self.engine, &self.owner, &self.names(cx)).await,
             SWITCH => routing::undo(&self.front, effect, cx).await,
@@ -223,10 +241,9 @@ impl Executor for DockerExecutor {
     }
 
     async fn finish(&self, deployment: DeploymentId) -> Result<(), Failure> {
-        let workspace = self.paths.workspace(deployment);
-        let removed = tokio::task::spawn_blocking(move || remove_all(&workspace)).await;
-        let removed = removed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        removed.map_err(|error| disk(&error, "remove the workspace"))
+        self.remove_workspace(deployment).await?;
+        self.active().remove(&deployment);
+        Ok(())
     }
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
@@ -235,9 +252,12 @@ impl Executor for DockerExecutor {
             return Ok(());
         }
         let workspaces = self.paths.workspaces().map_err(|error| disk(&error, "look for workspaces"))?;
+        let seen = reclaim::look(&self.engine, &self.owner, &self.front).await?;
+        let mut keep = keep.clone();
+        keep.deployments.extend(self.active().iter());
         for deployment in workspaces.into_iter().filter(|deployment| !keep.deployments.contains(deployment)) {
-            self.finish(deployment).await?;
+            self.remove_workspace(deployment).await?;
         }
-        reclaim::reclaim(&self.engine, &self.owner, &self.front, keep).await
+        reclaim::reclaim(&self.engine, &self.owner, seen, &keep).await
     }
 }

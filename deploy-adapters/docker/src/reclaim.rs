@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use bollard::models::{ImageSummary, Network};
 use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBuilder};
 use deploy_core::failure::Failure;
 use deploy_core::id::Name;
@@ -15,7 +16,7 @@ use crate::containers::{self, Ours};
 use crate::engine::{Engine, EngineError};
 use crate::front::{Front, upstream};
 use crate::image;
-use crate::names::{LABEL_DEPLOYMENT, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, repositories, suffix};
+use crate::names::{LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, repositories, suffix};
 
 /// What is done with a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +29,29 @@ enum Fate {
     Goes,
 }
 
-/// Frees containers, then images, then networks: each may need what comes after it.
-pub(crate) async fn reclaim(
-    engine: &Engine,
-    owner: &Name,
-    front: &Front,
-    keep: &Keep,
-) -> Result<(), Failure> {
-    let routes = front.all_routes().await?;
+/// What there is of ours. It is looked at before anybody is asked what is needed: what is made after that is none of
+/// a clean-up's business.
+pub(crate) struct Seen {
+    containers: Vec<Ours>,
+    images: Vec<ImageSummary>,
+    networks: Vec<Network>,
+    routes: Vec<Route>,
+}
+
+/// Looks. The routes come last: what a container has got meanwhile is seen.
+pub(crate) async fn look(engine: &Engine, owner: &Name, front: &Front) -> Result<Seen, Failure> {
     let containers = containers::list(engine, owner, None).await?;
+    let options = ListImagesOptionsBuilder::default().build();
+    let images = engine.read(|docker| async move { docker.list_images(Some(options)).await }).await?;
+    let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={owner}")])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let networks = engine.read(|docker| async move { docker.list_networks(Some(options)).await }).await?;
+    Ok(Seen { containers, images, networks, routes: front.all_routes().await? })
+}
+
+/// Frees containers, then images, then networks: each may need what comes after it.
+pub(crate) async fn reclaim(engine: &Engine, owner: &Name, seen: Seen, keep: &Keep) -> Result<(), Failure> {
+    let Seen { containers, images: seen_images, networks: seen_networks, routes } = seen;
     let mut left = Vec::new();
     for (container, fate) in fates(containers, keep, &routes) {
         match fate {
@@ -52,8 +67,8 @@ pub(crate) async fn reclaim(
         }
         left.push(container);
     }
-    images(engine, owner, keep, &left, &routes).await?;
-    networks(engine, owner, keep, &left).await
+    images(engine, owner, seen_images, keep, &left, &routes).await?;
+    networks(engine, seen_networks, keep, &left).await
 }
 
 /// What is to be done with each container. Pure.
@@ -88,13 +103,12 @@ fn fates(containers: Vec<Ours>, keep: &Keep, routes: &[Route]) -> Vec<(Ours, Fat
 async fn images(
     engine: &Engine,
     owner: &Name,
+    images: Vec<ImageSummary>,
     keep: &Keep,
     containers: &[Ours],
     routes: &[Route],
 ) -> Result<(), Failure> {
     let ours = repositories(owner);
-    let options = ListImagesOptionsBuilder::default().build();
-    let images = engine.read(|docker| async move { docker.list_images(Some(options)).await }).await?;
     let unfinished: BTreeSet<String> = keep.deployments.iter().map(|id| suffix(*id)).collect();
     for image in images {
         let needed = keep.digests.iter().any(|digest| digest.as_str() == image.id)
@@ -110,18 +124,23 @@ async fn images(
     Ok(())
 }
 
-async fn networks(engine: &Engine, owner: &Name, keep: &Keep, containers: &[Ours]) -> Result<(), Failure> {
-    let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={owner}")])]);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let networks = engine.read(|docker| async move { docker.list_networks(Some(options)).await }).await?;
+async fn networks(
+    engine: &Engine,
+    networks: Vec<Network>,
+    keep: &Keep,
+    containers: &[Ours],
+) -> Result<(), Failure> {
+    // Any deployment that is under way may be about to put its container into one of them.
+    if !keep.deployments.is_empty() {
+        return Ok(());
+    }
     for network in networks {
         let labels = network.labels.unwrap_or_default();
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let used = containers.iter().any(|container| {
             container.resource == label(LABEL_RESOURCE) && container.environment == label(LABEL_ENVIRONMENT)
         });
-        let unfinished = keep.deployments.iter().any(|id| id.to_string() == label(LABEL_DEPLOYMENT));
-        if used || unfinished {
+        if used {
             continue;
         }
         let id = network.id.unwrap_or_default();

@@ -135,7 +135,7 @@ fn f28_a_release_whose_image_somebody_removed_shows_as_pruned_and_is_refused_wit
     let owner = std::fs::read_to_string(place.state().join("installation")).unwrap();
     let of_first =
         ["--filter", &format!("label=deploy.owner={owner}"), "--filter", "label=deploy.version=v1"];
-    docker(&["rm", &docker(&[&["ps", "--all", "--quiet"][..], &of_first].concat())]);
+    docker(&["rm", "--force", &docker(&[&["ps", "--all", "--quiet"][..], &of_first].concat())]);
     let reference = format!("reference=deploy.local/{owner}/*/*:v1-*");
     docker(&["rmi", "--force", &docker(&["images", "--quiet", "--filter", &reference])]);
 

@@ -112,6 +112,7 @@ pub(crate) struct World {
     state: TempDir,
     running: Option<RunningEdge>,
     versions: AtomicU64,
+    runs: Mutex<Vec<DeploymentId>>,
 }
 
 /// A world on the machine's engine, or `None` where there is none.
@@ -179,6 +180,7 @@ impl World {
             state,
             running: Some(running),
             versions: AtomicU64::new(0),
+            runs: Mutex::default(),
         }
     }
 
@@ -247,8 +249,10 @@ impl World {
     /// A run of a plan, which nothing was done of yet.
     pub(crate) fn run_of(&self, plan: Arc<Plan>, source: Source) -> Run {
         let number = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = SystemIds.deployment();
+        self.runs.lock().expect("the runs").push(id);
         Run {
-            id: SystemIds.deployment(),
+            id,
             plan,
             version: Version(u32::try_from(number).expect("few versions")),
             fence: Fence(number),
@@ -394,6 +398,10 @@ impl World {
         };
         std::fs::remove_dir_all(&config.dir).expect("no routes");
         let running = Edge::start(config).await.expect("an edge");
+        let runs = std::mem::take(&mut *self.runs.lock().expect("the runs"));
+        for run in runs {
+            self.executor.finish(run).await.expect("a clean end");
+        }
         self.executor.reclaim(&Keep::default()).await.expect("a clean world");
         assert_eq!(self.containers().await, BTreeMap::new());
         assert_eq!(self.images().await, Vec::<String>::new());

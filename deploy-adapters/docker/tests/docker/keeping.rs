@@ -209,6 +209,20 @@ async fn inv_34_clean_up_leaves_an_unfinished_deployment_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn inv_34_clean_up_leaves_what_began_after_it_was_told_what_to_keep() {
+    let Some(world) = world().await else { return };
+    let told_before = Keep::default();
+    for until in ["start", "check-candidate", "switch"] {
+        let mut run = world.run(world.app(until));
+        world.steps(&mut run, until).await.expect("steps");
+        world.executor.reclaim(&told_before).await.expect("a clean-up");
+        world.deploy(&mut run).await.expect("it goes on");
+        assert_eq!(world.get().await, (200, until.to_owned()));
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inv_27_clean_up_touches_nothing_of_anybody_else() {
     let Some(world) = world().await else { return };
     let labels = HashMap::from([
