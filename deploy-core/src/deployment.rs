@@ -221,7 +221,7 @@ impl Deployment {
         Ok(vec![Event::Recovered { fence }])
     }
 
-    fn command(&self, command: &Command, by: &Actor) -> Result<Vec<Event>, Rejection> {
+    pub(crate) fn command(&self, command: &Command, by: &Actor) -> Result<Vec<Event>, Rejection> {
         if let Phase::Ended(ended) = &self.phase {
             return Err(Rejection::AlreadyEnded { status: ended.status().as_str() });
         }

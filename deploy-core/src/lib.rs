@@ -85,6 +85,7 @@ pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
 pub mod codes {}
 pub mod command;
+pub mod control;
 pub mod deployment;
 pub mod detect;
 pub mod diagnosis;

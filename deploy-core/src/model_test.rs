@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
 use crate::command::{Command, Input, Report, StopMode};
+use crate::control::{Control, ControlName};
 use crate::deployment::Deployment;
 use crate::detect::Detection;
 use crate::effect::{Effect, EffectKind};
@@ -353,6 +354,7 @@ fn laws_of_a_state(state: &Deployment, plan: &Arc<Plan>) {
     inv_21_stale_fence_is_refused(state, plan);
     inv_20_the_resource_is_held_from_the_claim_to_the_end(state, &status);
     every_command_has_its_answer(state, &status, plan);
+    a_control_says_what_its_command_is_told(state);
     recovery_needs_a_fence_that_is_not_lower(state);
 }
 
@@ -360,6 +362,32 @@ fn inv_20_the_resource_is_held_from_the_claim_to_the_end(state: &Deployment, sta
     let without = matches!(status.status, StatusName::Queued | StatusName::Blocked) || state.is_ended();
     assert_eq!(state.holds_resource(), !without, "in {:?}", status.status);
     assert!(state.is_ended() || state.holds_resource() == state.fence().is_some());
+}
+
+/// What a control says in advance is what the command is told.
+fn a_control_says_what_its_command_is_told(state: &Deployment) {
+    for Control { name, refused } in state.controls() {
+        let stop = |undo| Command::Stop { mode: StopMode::AfterStep, undo };
+        let command = match name {
+            ControlName::Approve => {
+                let waiting = state.status().plan_fingerprint.unwrap_or_else(|| Digest::of(b"none"));
+                Command::Approve { fingerprint: waiting }
+            }
+            ControlName::Pause => Command::Pause,
+            ControlName::Resume => Command::Resume,
+            ControlName::Stop => stop(false),
+            ControlName::StopAndUndo => stop(true),
+            ControlName::Recheck => Command::Recheck,
+            ControlName::Retry => {
+                assert_eq!(refused.is_none(), state.is_ended());
+                continue;
+            }
+        };
+        let by = Actor("tester".to_owned());
+        let told = state.decide(&Input::Command { command, by, at: at(0) }).err();
+        let told = told.map(|told| told.code().to_owned());
+        assert_eq!(refused.map(|refused| refused.code), told, "{name:?} in {:?}", state.phase().kind());
+    }
 }
 
 /// The table of answers: what each command is told in each state, `None` for "it is done".

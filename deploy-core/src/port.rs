@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::id::{DeploymentId, Digest, Fence, ReleaseId, ResourceId, ResourceKey, Seq, StepId, Version};
 use crate::log::{LogLine, LogQuery};
 use crate::plan::{Outline, Output, Plan, Step};
-use crate::reason::Reason;
+use crate::reason::{Reason, ReasonCode};
 use crate::spec::{Profile, Source, Spec};
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -438,6 +438,20 @@ pub enum ReleaseState {
     Failed,
     /// Its artifact was removed.
     Pruned,
+}
+
+impl ReleaseState {
+    /// Why nobody can go back to such a release, as a code and the rest of a sentence; `None` when
+    /// somebody can.
+    #[must_use]
+    pub const fn refusal(self) -> Option<(ReasonCode, &'static str)> {
+        match self {
+            Self::Previous => None,
+            Self::Live => Some((ReasonCode::ReleaseAlreadyLive, "is live already")),
+            Self::Failed => Some((ReasonCode::ReleaseNotUsable, "never passed verification")),
+            Self::Pruned => Some((ReasonCode::ReleaseNotUsable, "was pruned")),
+        }
+    }
 }
 
 /// A release: a numbered artifact with the configuration it was verified with.

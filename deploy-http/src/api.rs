@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Rates, TokenId, TokenRecord, Tokens};
 use crate::metrics::Instruments;
+use crate::page::Sessions;
 use crate::stream::{Feeds, HEARTBEAT};
+use crate::uploads::Uploads;
 
 /// How long a token that was looked up is believed without looking again: a revoked one still opens
 /// for this long.
@@ -30,7 +33,9 @@ pub struct Limits {
     pub followers: usize,
     /// Bytes of a request's body. 256 KiB.
     pub body_bytes: usize,
-    /// How long a request's body may take. 10 s.
+    /// Bytes of an archive that is sent. 256 MiB.
+    pub upload_bytes: u64,
+    /// How long a request's body may take; for an archive, how long nothing may come. 10 s.
     pub body_time: Duration,
     /// How long a request's head may take, and how long a connection may be idle. 10 s.
     pub head_time: Duration,
@@ -57,6 +62,7 @@ impl Default for Limits {
             connections: 11_264,
             followers: 10_240,
             body_bytes: 256 * 1024,
+            upload_bytes: 256 * 1024 * 1024,
             body_time: Duration::from_secs(10),
             head_time: Duration::from_secs(10),
             head_bytes: 16 * 1024,
@@ -80,11 +86,13 @@ struct Shared {
     engine: Engine,
     limits: Limits,
     tokens: Option<Arc<dyn Tokens>>,
+    uploads: Option<Uploads>,
     known: Mutex<HashMap<TokenId, (TokenRecord, Instant)>>,
     instruments: Instruments,
     rates: Rates,
     feeds: Feeds,
     followers: Arc<Semaphore>,
+    sessions: Sessions,
     closing: CancellationToken,
 }
 
@@ -96,6 +104,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Where tokens are kept; without it no token is valid.
     pub tokens: Option<Arc<dyn Tokens>>,
+    /// Where archives are kept that clients send; without it none is taken.
+    pub uploads: Option<PathBuf>,
     /// What is measured. The engine's store should be observed by the same instruments.
     pub instruments: Instruments,
 }
@@ -104,7 +114,13 @@ impl Parts {
     /// An engine with the default bounds, without tokens.
     #[must_use]
     pub fn of(engine: Engine) -> Self {
-        Self { engine, limits: Limits::default(), tokens: None, instruments: Instruments::default() }
+        Self {
+            engine,
+            limits: Limits::default(),
+            tokens: None,
+            uploads: None,
+            instruments: Instruments::default(),
+        }
     }
 }
 
@@ -112,19 +128,22 @@ impl Api {
     /// The API of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { engine, limits, tokens, instruments } = parts;
+        let Parts { engine, limits, tokens, uploads, instruments } = parts;
         let (rates, followers) = (Rates::new(&limits), Arc::new(Semaphore::new(limits.followers)));
         let (known, feeds, closing) = (Mutex::default(), Feeds::default(), CancellationToken::new());
+        let (sessions, uploads) = (Sessions::default(), uploads.map(Uploads::new));
         Self {
             shared: Arc::new(Shared {
                 engine,
                 limits,
                 tokens,
+                uploads,
                 known,
                 instruments,
                 rates,
                 feeds,
                 followers,
+                sessions,
                 closing,
             }),
         }
@@ -164,6 +183,14 @@ impl Api {
 
     pub(crate) fn followers(&self) -> &Arc<Semaphore> {
         &self.shared.followers
+    }
+
+    pub(crate) fn uploads(&self) -> Option<&Uploads> {
+        self.shared.uploads.as_ref()
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
     }
 
     pub(crate) fn tokens(&self) -> Option<&Arc<dyn Tokens>> {

@@ -70,17 +70,17 @@ pub(crate) async fn compare(
     State(api): State<Api>,
     Path((a, b)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let id = |text: String| {
-        text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
-    };
-    let (a, b): (DeploymentId, DeploymentId) = (id(a)?, id(b)?);
+    Ok(Json(comparison(&api, a.parse()?, b.parse()?).await?).into_response())
+}
+
+/// Compares two deployments.
+pub(crate) async fn comparison(api: &Api, a: DeploymentId, b: DeploymentId) -> Result<Comparison, Problem> {
     let (before, after) = (api.engine().status(a).await?, api.engine().status(b).await?);
-    let plans = (outline(&api, a).await?, outline(&api, b).await?);
-    let changes = match plans {
+    let changes = match (outline(api, a).await?, outline(api, b).await?) {
         (Some(before), Some(after)) => changes(&before, &after),
         (Some(_) | None, Some(_) | None) => Vec::new(),
     };
-    Ok(Json(Comparison { before: side(before), after: side(after), changes }).into_response())
+    Ok(Comparison { before: side(before), after: side(after), changes })
 }
 
 fn side(status: Status) -> Side {

@@ -51,7 +51,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for BodyOf<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        parse(&bytes(request, api.limits()).await?).map(Self)
+        parse(&limited_body(request, api.limits(), is_json).await?).map(Self)
     }
 }
 
@@ -62,7 +62,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for BodyOrDefault<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        let bytes = bytes(request, api.limits()).await?;
+        let bytes = limited_body(request, api.limits(), is_json).await?;
         if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
     }
 }
@@ -72,13 +72,17 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
         .map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
 }
 
-/// The body, within its bounds of size and time.
-async fn bytes(request: Request, limits: &Limits) -> Result<Bytes, Problem> {
+/// The body, if it is of the right kind, within its bounds of size and time.
+pub(crate) async fn limited_body(
+    request: Request,
+    limits: &Limits,
+    right: fn(&str) -> bool,
+) -> Result<Bytes, Problem> {
     if let Some(kind) = request.headers().get(header::CONTENT_TYPE)
-        && !kind.to_str().is_ok_and(is_json)
+        && !kind.to_str().is_ok_and(right)
     {
-        let title = "the body is not application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", title, "send JSON"));
+        let (title, hint) = ("the body is not of the kind that is asked for", "send application/json");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", title, hint));
     }
     let too_large = || {
         let title = format!("the body is larger than {} bytes", limits.body_bytes);
@@ -94,6 +98,12 @@ async fn bytes(request: Request, limits: &Limits) -> Result<Bytes, Problem> {
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", title, "send it faster"))
         }
     }
+}
+
+/// What a browser's form is sent as.
+pub(crate) fn is_form(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 fn is_json(kind: &str) -> bool {

@@ -22,6 +22,7 @@ mod metrics;
 mod openapi;
 mod operation;
 mod operations;
+mod page;
 mod problem;
 mod requests;
 mod resources;
@@ -29,6 +30,7 @@ mod router;
 mod routes;
 mod stream;
 mod tokens;
+mod uploads;
 
 pub use access::{Door, Minted, PublicBind, Scope, TokenId, TokenRecord, Tokens, mint};
 pub use api::{Api, Limits, Parts};
@@ -41,3 +43,4 @@ pub use requests::{DeployRequest, PlanRequest, RollbackRequest, StopRequest, Sub
 pub use router::router;
 pub use routes::authorisation;
 pub use tokens::TokenView;
+pub use uploads::Uploaded;

@@ -52,7 +52,7 @@ fn describe() -> Value {
 }
 
 fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
-    let Operation { id, summary, query, headers, body, answers, problems } = &route.operation;
+    let Operation { id, summary, query, headers, body, bytes, answers, problems } = &route.operation;
     let mut parameters = path_parameters(route.path);
     parameters.extend(query.map(|query| query_parameters(generator, query)).unwrap_or_default());
     parameters.extend(headers.iter().map(|(name, what)| {
@@ -84,6 +84,10 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
     if let Some((schema, required)) = body {
         let content = json!({ "application/json": { "schema": schema(generator) } });
         described["requestBody"] = json!({ "required": required, "content": content });
+    }
+    if !bytes.is_empty() {
+        let content: Map<String, Value> = bytes.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
+        described["requestBody"] = json!({ "required": true, "content": content });
     }
     if let Some(scope) = route.needs {
         described["security"] = json!([{ "token": [] }]);

@@ -25,6 +25,8 @@ pub(crate) struct Operation {
     pub(crate) query: Option<SchemaOf>,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: Option<(SchemaOf, bool)>,
+    /// The media types of a body that is no JSON.
+    pub(crate) bytes: &'static [&'static str],
     pub(crate) answers: Vec<(StatusCode, &'static str, Content)>,
     pub(crate) problems: Vec<StatusCode>,
 }
@@ -40,9 +42,9 @@ const ALWAYS: [StatusCode; 5] = [
 
 impl Operation {
     pub(crate) fn new(id: &'static str, summary: &'static str) -> Self {
-        let (query, body) = (None, None);
+        let (query, body, bytes) = (None, None, &[][..]);
         let (headers, answers, problems) = (Vec::new(), Vec::new(), ALWAYS.to_vec());
-        Self { id, summary, query, headers, body, answers, problems }
+        Self { id, summary, query, headers, body, bytes, answers, problems }
     }
 
     /// Its query parameters are the fields of this type.
@@ -65,6 +67,12 @@ impl Operation {
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ])
+    }
+
+    /// It takes bytes of these media types.
+    pub(crate) fn bytes(mut self, kinds: &'static [&'static str]) -> Self {
+        self.bytes = kinds;
+        self.fails(&[StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE])
     }
 
     /// It answers with JSON of this type.

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deploy_core::engine::{Engine, EngineError};
 use deploy_core::hint::Remedy;
-use deploy_core::id::DeploymentId;
+use deploy_core::id::{DeploymentId, InvalidId};
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::StoreError;
 use deploy_core::status::StatusName;
@@ -74,9 +74,20 @@ impl Problem {
         Self { next, state, ..Self::from(error) }
     }
 
+    /// Its HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The request is not what the route takes.
     pub(crate) fn bad_request(what: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", what, "correct the request")
+    }
+}
+
+impl From<InvalidId> for Problem {
+    fn from(error: InvalidId) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 
@@ -126,7 +137,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let body = serde_json::to_vec(&self).expect("every key is a string");
         let mut response = (status, body).into_response();
         let json = HeaderValue::from_static("application/problem+json");

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use deploy_core::engine;
-use deploy_core::id::{ResourceId, ResourceKey};
+use deploy_core::id::{ResourceId, ResourceKey, Version};
 use deploy_core::port::{ReleaseRecord, ReleaseState};
 use deploy_core::spec::{Approval, Source, Spec, Trigger};
 
@@ -16,7 +16,7 @@ use crate::extract::{BodyOrDefault, PathOf};
 use crate::problem::Problem;
 use crate::requests::RollbackRequest;
 
-async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Problem> {
+pub(crate) async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Problem> {
     match text.parse::<ResourceId>() {
         Ok(id) => Ok(api.engine().resource_by_id(id).await?.key),
         Err(_) => {
@@ -41,9 +41,20 @@ pub(crate) async fn rollback(
     BodyOrDefault(request): BodyOrDefault<RollbackRequest>,
 ) -> Result<Response, Problem> {
     let resource = resource(&api, &id).await?;
+    let spec = rollback_spec(&api, resource, request.to, &caller).await?;
+    let idempotency_key = idempotency_key(&headers)?;
+    accept(&api, engine::Submission { spec, idempotency_key, busy: request.when_busy }).await
+}
+
+/// What going back asks for: to the release that is named, else to the one before the live one.
+pub(crate) async fn rollback_spec(
+    api: &Api,
+    resource: ResourceKey,
+    to: Option<Version>,
+    caller: &Caller,
+) -> Result<Spec, Problem> {
     let releases = api.engine().releases(&resource).await?;
-    let wanted = request.to.or_else(|| before_the_live_one(&releases));
-    let Some(version) = wanted else {
+    let Some(version) = to.or_else(|| before_the_live_one(&releases)) else {
         let title = format!("{resource} has no release to go back to");
         let hint = format!("deploy first: `deploy up --resource {}`", resource.resource);
         return Err(Problem::new(StatusCode::CONFLICT, "release_not_found", title, hint));
@@ -53,7 +64,7 @@ pub(crate) async fn rollback(
         let (title, hint) = (format!("{resource} was never deployed"), "`deploy list` shows what there is");
         return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", title, hint));
     };
-    let spec = Spec {
+    Ok(Spec {
         resource,
         target,
         source: Source::Release { version },
@@ -61,13 +72,11 @@ pub(crate) async fn rollback(
         trigger: Trigger::Rollback,
         actor: caller.actor(),
         approval: Approval::Automatic,
-    };
-    let idempotency_key = idempotency_key(&headers)?;
-    accept(&api, engine::Submission { spec, idempotency_key, busy: request.when_busy }).await
+    })
 }
 
 /// The newest usable release that is older than the live one.
-fn before_the_live_one(releases: &[ReleaseRecord]) -> Option<deploy_core::id::Version> {
+fn before_the_live_one(releases: &[ReleaseRecord]) -> Option<Version> {
     let live =
         releases.iter().find(|release| release.state == ReleaseState::Live).map(|release| release.version);
     let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);

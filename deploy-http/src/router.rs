@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use crate::access::{Door, admit, authorise};
 use crate::api::Api;
+use crate::page::{self, PageRoute};
 use crate::problem::Problem;
 use crate::routes::{Route, routes};
 
@@ -22,6 +23,9 @@ pub fn router(api: Api, door: Door) -> Router {
     for Route { path, needs, handler, .. } in routes() {
         router = router.route(path, handler.route_layer(from_fn_with_state(needs, authorise)));
     }
+    for PageRoute { path, needs, handler, .. } in page::routes() {
+        router = router.route(path, handler.route_layer(from_fn_with_state(needs, page::gate)));
+    }
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
@@ -32,16 +36,20 @@ pub fn router(api: Api, door: Door) -> Router {
 
 /// What no answer of an API should be taken for.
 async fn guarded(mut response: Response) -> Response {
-    use axum::http::{HeaderValue, header};
     let fields = response.headers_mut();
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    fields.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    fields
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 
-async fn no_such_route() -> Problem {
+async fn no_such_route(headers: HeaderMap) -> Response {
+    if page::wants_page(&headers) {
+        return page::no_such_page();
+    }
     let hint = "/openapi.json describes every route";
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint).into_response()
 }
 
 async fn no_such_method() -> Problem {

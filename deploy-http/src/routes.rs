@@ -13,10 +13,12 @@ use crate::compare::{self, Comparison};
 use crate::deployments::{self, ListParameters, ShowParameters};
 use crate::operation::{Content, Operation};
 use crate::operations::{self, Health, Ready};
+use crate::page;
 use crate::requests::{DeployRequest, PlanRequest, RollbackRequest, StopRequest, Submission};
 use crate::resources;
 use crate::stream::{self, EventParameters, LogParameters};
 use crate::tokens::{self, TokenView};
+use crate::uploads::{self, Uploaded};
 
 /// One route.
 pub(crate) struct Route {
@@ -33,6 +35,7 @@ const DEPLOY: Option<Scope> = Some(Scope::Deploy);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
 const STREAM: Content = Content::Text(&["application/x-ndjson", "text/event-stream"]);
+const ARCHIVES: &[&str] = &["application/octet-stream"];
 const KEY: &str = "The same key with the same request is the same deployment, for at least 24 hours.";
 
 /// What everything that writes to the journal can answer.
@@ -98,6 +101,10 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::POST, "/api/plans", DEPLOY, post(deployments::preview),
             op("preview", "What would happen, and every reason why not; changes nothing")
                 .body::<PlanRequest>(true).gives::<PlanDocument>(ok, "The plan, blocked or not")),
+        route(Method::POST, "/api/sources", DEPLOY, post(uploads::upload),
+            op("upload", "Send an archive to deploy: tar, tar.gz, tar.zst or zip, told by its content").bytes(ARCHIVES)
+                .gives::<Uploaded>(StatusCode::CREATED, "It is kept; `source` is what to name in a plan or a deployment")
+                .fails(&[StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::INSUFFICIENT_STORAGE])),
         route(Method::GET, "/api/deployments", READ, get(deployments::list),
             op("listDeployments", "Deployments, newest first").query::<ListParameters>()
                 .fails(&[StatusCode::NOT_FOUND])
@@ -151,5 +158,7 @@ fn route(
 /// Every route with the scope it needs: method, path, scope.
 #[must_use]
 pub fn authorisation() -> Vec<(Method, &'static str, Option<Scope>)> {
-    routes().into_iter().map(|route| (route.method, route.path, route.needs)).collect()
+    let api = routes().into_iter().map(|route| (route.method, route.path, route.needs));
+    let page = page::routes().into_iter().map(|route| (route.method, route.path, route.needs));
+    api.chain(page).collect()
 }

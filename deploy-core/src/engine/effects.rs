@@ -323,15 +323,9 @@ fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord
     let named = releases.iter().filter(|release| release.version == version);
     // A failed release may have had the number before the one that got it in the end.
     let named = named.min_by_key(|release| release.state == ReleaseState::Failed);
-    let (code, message) = match named.map(|release| (release, release.state)) {
-        Some((release, ReleaseState::Previous)) => return Ok(release),
-        Some((_, ReleaseState::Live)) => {
-            (ReasonCode::ReleaseAlreadyLive, format!("{version} is live already"))
-        }
-        Some((_, ReleaseState::Failed)) => {
-            (ReasonCode::ReleaseNotUsable, format!("{version} never passed verification"))
-        }
-        Some((_, ReleaseState::Pruned)) => (ReasonCode::ReleaseNotUsable, format!("{version} was pruned")),
+    let (code, message) = match named.map(|release| (release, release.state.refusal())) {
+        Some((release, None)) => return Ok(release),
+        Some((_, Some((code, why)))) => (code, format!("{version} {why}")),
         None => (ReasonCode::ReleaseNotFound, format!("there is no release {version}")),
     };
     let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);

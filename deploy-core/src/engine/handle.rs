@@ -112,6 +112,10 @@ impl Engine {
         Builder::new(Arc::new(store), Arc::new(sources), Arc::new(detector))
     }
 
+    pub(super) fn previewer(&self) -> &Previewer {
+        &self.inner.previewer
+    }
+
     pub(super) fn from_inner(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
     }
@@ -271,7 +275,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn history(&self, id: DeploymentId) -> Result<Vec<Envelope>, StoreError> {
+    pub(super) async fn history(&self, id: DeploymentId) -> Result<Vec<Envelope>, StoreError> {
         let mut history: Vec<Envelope> = Vec::new();
         loop {
             let after = history.last().map_or(Seq(0), |envelope| envelope.sequence);

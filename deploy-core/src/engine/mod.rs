@@ -16,6 +16,7 @@ mod effects;
 mod error;
 mod handle;
 mod limits;
+mod look;
 mod system;
 mod task;
 
@@ -24,4 +25,5 @@ pub use draft::Previewer;
 pub use error::EngineError;
 pub use handle::{Engine, Quarantined, Submission, Submitted};
 pub use limits::Limits;
+pub use look::View;
 pub use system::{SystemClock, SystemIds};

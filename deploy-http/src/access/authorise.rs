@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deploy_core::engine::SystemClock;
@@ -12,11 +12,13 @@ use deploy_core::port::Clock;
 
 use super::caller::Caller;
 use super::door::Door;
+use super::host::FROM_ANOTHER_SITE;
 use super::rate::Client;
 use super::scope::Scope;
-use super::token::Presented;
+use super::token::{Presented, TokenRecord};
 use crate::api::Api;
 use crate::listen::Peer;
+use crate::page;
 use crate::problem::Problem;
 
 /// The first gate: host and origin, how often, and who. Every request passes it, also one that no route
@@ -27,6 +29,10 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     if let Some(why) = door.foreign(request.headers(), request.uri()) {
+        if why == FROM_ANOTHER_SITE && follows_a_link(&request) {
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            return page::elsewhere(path);
+        }
         tracing::info!(target: "deploy_http::access", why, "refused");
         let hint = "use the address of this server, or name its host with `deploy serve --host`";
         return Problem::new(StatusCode::FORBIDDEN, "foreign_host", why, hint).into_response();
@@ -41,6 +47,17 @@ pub(crate) async fn admit(
     }
 }
 
+/// Whether a person follows a link in a browser: it is answered with nothing that is worth anything.
+fn follows_a_link(request: &Request) -> bool {
+    let is = |name: &str, value: &str| {
+        request.headers().get(name).is_some_and(|given| given.as_bytes() == value.as_bytes())
+    };
+    request.method() == Method::GET
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
+        && !request.headers().contains_key(header::ORIGIN)
+}
+
 async fn identify(
     api: &Api,
     door: &Door,
@@ -51,17 +68,32 @@ async fn identify(
     if let Some(Err(seconds)) = client.map(|client| api.rates().request(client)) {
         return Err(limited("too many requests", seconds));
     }
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return Ok(Caller::anonymous(door, headers));
-    };
-    let Some(presented) = bearer(given).and_then(Presented::parse) else {
-        return Err(refused(api, client));
-    };
-    let known = api.token(&presented.id).await?;
-    match known.filter(|record| presented.opens(record, SystemClock.now())) {
-        Some(record) => Ok(Caller::with(&record)),
-        None => Err(refused(api, client)),
+    if let Some(given) = headers.get(header::AUTHORIZATION) {
+        let token = known_token(api, bearer(given).unwrap_or_default(), client).await?;
+        return Ok(Caller::with(&token, client, api.sessions().stranger()));
     }
+    if let Some(session) = api.sessions().find(headers) {
+        // A session is worth what its token is worth now.
+        let token = api.token(&session.token).await?;
+        if let Some(token) = token.filter(|token| token.is_valid(SystemClock.now())) {
+            return Ok(Caller::of_session(&token, client, session.form));
+        }
+    }
+    Ok(Caller::anonymous(door, headers, client, api.sessions().stranger()))
+}
+
+/// The record of a token that somebody shows.
+///
+/// # Errors
+/// It is not valid, or this client has shown too many that were not.
+pub(crate) async fn known_token(
+    api: &Api,
+    text: &str,
+    client: Option<Client>,
+) -> Result<TokenRecord, Problem> {
+    let Some(presented) = Presented::parse(text) else { return Err(refused(api, client)) };
+    let known = api.token(&presented.id).await?;
+    known.filter(|record| presented.opens(record, SystemClock.now())).ok_or_else(|| refused(api, client))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
@@ -85,7 +117,13 @@ fn refused(api: &Api, client: Option<Client>) -> Problem {
 
 /// The second gate: what this route needs.
 pub(crate) async fn authorise(State(needs): State<Option<Scope>>, request: Request, next: Next) -> Response {
-    let granted = request.extensions().get::<Caller>().and_then(|caller| caller.granted);
+    let caller = request.extensions().get::<Caller>();
+    let (granted, session) = caller.map_or((None, false), |caller| (caller.granted(), caller.has_session()));
+    if session && !request.method().is_safe() {
+        let title = "a browser's session can't change anything here";
+        let hint = "use the page's forms, or send a token with `Authorization: Bearer …`";
+        return Problem::new(StatusCode::FORBIDDEN, "session_reads_only", title, hint).into_response();
+    }
     if granted >= needs {
         return next.run(request).await;
     }

@@ -4,8 +4,10 @@ use axum::http::HeaderMap;
 use deploy_core::spec::Actor;
 
 use super::door::Door;
+use super::rate::Client;
 use super::scope::Scope;
 use super::token::TokenRecord;
+use crate::page::FormToken;
 
 /// The header in which a client on the unix socket says who asks. The socket is the user's own, so it
 /// may be believed; on TCP it is ignored.
@@ -15,21 +17,63 @@ const ACTOR: &str = "deploy-actor";
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// What they may do; absent for somebody unknown at a door that gives nothing.
-    pub(super) granted: Option<Scope>,
+    granted: Option<Scope>,
     actor: Actor,
+    /// From where the request came, where that is known.
+    client: Option<Client>,
+    /// Whether a token says who it is.
+    known: bool,
+    /// Whether a browser's session says who it is: then only forms of our own may change anything.
+    session: bool,
+    form: FormToken,
 }
 
 impl Caller {
     /// Somebody with a valid token.
-    pub(super) fn with(token: &TokenRecord) -> Self {
-        Self { granted: Some(token.scope), actor: named(&format!("token {}", token.name)) }
+    pub(super) fn with(token: &TokenRecord, client: Option<Client>, form: FormToken) -> Self {
+        let actor = named(&format!("token {}", token.name));
+        Self { granted: Some(token.scope), actor, client, known: true, session: false, form }
+    }
+
+    /// Somebody whose browser has signed in with a token that is still valid.
+    pub(super) fn of_session(token: &TokenRecord, client: Option<Client>, form: FormToken) -> Self {
+        Self { session: true, ..Self::with(token, client, form) }
     }
 
     /// Somebody without a token.
-    pub(super) fn anonymous(door: &Door, headers: &HeaderMap) -> Self {
+    pub(super) fn anonymous(
+        door: &Door,
+        headers: &HeaderMap,
+        client: Option<Client>,
+        form: FormToken,
+    ) -> Self {
         let said = headers.get(ACTOR).filter(|_| door.believes());
         let name = said.map_or_else(|| "http".into(), |name| String::from_utf8_lossy(name.as_bytes()));
-        Self { granted: door.anonymous(), actor: named(&name) }
+        Self { granted: door.anonymous(), actor: named(&name), client, known: false, session: false, form }
+    }
+
+    /// What they may do.
+    pub(crate) const fn granted(&self) -> Option<Scope> {
+        self.granted
+    }
+
+    /// Whether a browser's session says who it is.
+    pub(crate) const fn has_session(&self) -> bool {
+        self.session
+    }
+
+    /// Whether a token says who it is, shown now or when they signed in.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// What their forms hold.
+    pub(crate) const fn form(&self) -> &FormToken {
+        &self.form
+    }
+
+    pub(crate) const fn client(&self) -> Option<Client> {
+        self.client
     }
 
     /// The name that the history shows.

@@ -5,10 +5,14 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
 
+/// What is said of a request whose browser says that another site made it.
+pub(super) const FROM_ANOTHER_SITE: &str = "the request comes from another site";
+
 /// The host names a listener answers to.
 #[derive(Debug, Clone)]
 pub(super) enum Hosts {
-    /// Any: whoever reaches the listener is no browser.
+    /// Any: whoever reaches the listener is its user. A browser may still come through a tunnel, with an
+    /// origin that must be ours.
     Any,
     /// Loopback addresses and `localhost`.
     Loopback,
@@ -35,9 +39,6 @@ impl Hosts {
 
 /// Why a request does not come from where it should; `None` if it does.
 pub(super) fn foreign(hosts: &Hosts, headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
-    if matches!(hosts, Hosts::Any) {
-        return None;
-    }
     let one = |name: header::HeaderName| {
         let mut values = headers.get_all(name).iter();
         let value = values.next().and_then(|value| value.to_str().ok());
@@ -45,18 +46,17 @@ pub(super) fn foreign(hosts: &Hosts, headers: &HeaderMap, uri: &Uri) -> Option<&
     };
     // A request in absolute form names its host twice, and the target wins (RFC 9112, 3.2.2).
     let authority = uri.authority().map(|authority| authority.as_str()).or_else(|| one(header::HOST));
-    let Some(authority) = authority.filter(|authority| hosts.knows(host_of(authority))) else {
+    if !matches!(hosts, Hosts::Any) && !authority.is_some_and(|authority| hosts.knows(host_of(authority))) {
         return Some("the host is not this server's");
-    };
-    if headers.contains_key(header::ORIGIN)
-        && !one(header::ORIGIN).is_some_and(|origin| same(origin, authority))
-    {
+    }
+    let ours = |origin: &str| authority.is_some_and(|authority| same(origin, authority));
+    if headers.contains_key(header::ORIGIN) && !one(header::ORIGIN).is_some_and(ours) {
         return Some("the origin is another site");
     }
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     match site {
         None | Some(b"same-origin" | b"none") => None,
-        Some(_) => Some("the request comes from another site"),
+        Some(_) => Some(FROM_ANOTHER_SITE),
     }
 }
 

@@ -9,7 +9,7 @@ mod rate;
 mod scope;
 mod token;
 
-pub(crate) use authorise::{admit, authorise};
+pub(crate) use authorise::{admit, authorise, known_token};
 pub(crate) use caller::Caller;
 pub use door::{Door, PublicBind};
 pub(crate) use rate::Rates;

@@ -14,7 +14,7 @@ const CLIENTS: usize = 10_000;
 
 /// Who is counted: an address. An IPv6 network counts as one, as its owner has all of its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Client(IpAddr);
+pub(crate) struct Client(IpAddr);
 
 impl Client {
     pub(super) fn at(ip: IpAddr) -> Self {

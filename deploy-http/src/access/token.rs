@@ -80,6 +80,13 @@ pub struct TokenRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+impl TokenRecord {
+    /// Whether it has not ended yet.
+    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
 /// A new token: the text that is shown once, and what is kept of it.
 pub struct Minted {
     /// The token. Nobody can show it again.
@@ -133,8 +140,7 @@ impl Presented {
     /// Whether this is the token of a record, and may be used now. The comparison takes the same time
     /// wherever two hashes differ.
     pub(super) fn opens(&self, record: &TokenRecord, now: Timestamp) -> bool {
-        let same = bool::from(self.hash.ct_eq(&record.hash));
-        same && record.expires_at.is_none_or(|end| now < end)
+        bool::from(self.hash.ct_eq(&record.hash)) && record.is_valid(now)
     }
 }
 

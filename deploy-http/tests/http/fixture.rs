@@ -1,6 +1,7 @@
 //! An engine whose one target does a step only when the test lets it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::engine::{Engine, Submission, SystemClock};
-use deploy_core::failure::Failure;
+use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, ResourceKey, Seq};
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::log::{LogLevel, LogLine, LogSource};
@@ -38,6 +39,8 @@ struct Gated {
     lines: usize,
     line_bytes: usize,
     gate: Arc<Semaphore>,
+    /// Whether checks fail.
+    sick: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -74,6 +77,10 @@ impl Executor for Gated {
                 message: format!("{n} {}", "x".repeat(self.line_bytes)),
             });
         }
+        if step.id.as_str() == "check" && self.sick.load(Ordering::SeqCst) {
+            let failure = Failure::new(FailureCode::Unhealthy, "GET /up answered 503, 3 times of 3");
+            return Err(failure.because("http://10.0.3.7:80/up", "503 {\"db\":\"down\"}"));
+        }
         Ok(Output::of(testkit::digest("made")))
     }
 
@@ -99,6 +106,7 @@ pub(crate) struct Bench {
     pub(crate) api: Api,
     pub(crate) store: Arc<dyn Catalogue>,
     gate: Arc<Semaphore>,
+    sick: Arc<AtomicBool>,
     source: tempfile::TempDir,
 }
 
@@ -129,15 +137,22 @@ impl Bench {
     {
         let Setup { steps, lines, line_bytes, limits, tokens } = setup;
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
-        let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate) };
+        let sick = Arc::new(AtomicBool::new(false));
+        let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate), sick: Arc::clone(&sick) };
         let engine = Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules)
             .executor(target)
             .build();
-        let api =
-            Api::new(Parts { limits: limits.unwrap_or_default(), tokens, instruments, ..Parts::of(engine) });
         let source = tempfile::tempdir().unwrap();
+        let uploads = Some(source.path().join(".deploy-uploads"));
+        let api = Api::new(Parts {
+            limits: limits.unwrap_or_default(),
+            tokens,
+            uploads,
+            instruments,
+            ..Parts::of(engine)
+        });
         std::fs::write(source.path().join("index.html"), "hello").unwrap();
-        Self { api, store: Arc::new(store), gate, source }
+        Self { api, store: Arc::new(store), gate, sick, source }
     }
 
     pub(crate) fn standard() -> Self {
@@ -168,6 +183,27 @@ impl Bench {
         let status = self.api.engine().rested(id).await.unwrap();
         assert_eq!(status.status.as_str(), "succeeded", "{status:?}");
         id
+    }
+
+    /// Where archives are kept.
+    pub(crate) fn uploads(&self) -> std::path::PathBuf {
+        self.source.path().join(".deploy-uploads")
+    }
+
+    /// A deployment whose check failed.
+    pub(crate) async fn failed(&self) -> DeploymentId {
+        self.sick.store(true, Ordering::SeqCst);
+        let id = self.deploy().await;
+        self.let_through(100);
+        let status = self.api.engine().rested(id).await.unwrap();
+        self.sick.store(false, Ordering::SeqCst);
+        assert_eq!(status.status.as_str(), "failed", "{status:?}");
+        id
+    }
+
+    /// No step goes through that was let through before and did not use it.
+    pub(crate) fn hold(&self) {
+        self.gate.forget_permits(usize::MAX >> 4);
     }
 
     pub(crate) fn socket(&self) -> Router {

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod access;
+mod browser;
 mod fixture;
 mod operations;
+mod page;
 mod polling;
 mod sockets;
 mod streams;
+mod uploads;

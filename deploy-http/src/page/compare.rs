@@ -1,0 +1,97 @@
+//! Two runs side by side.
+
+use axum::extract::State;
+use axum::response::Response;
+use deploy_core::id::DeploymentId;
+use deploy_core::port::ListQuery;
+use deploy_core::status::Status;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::layout::{Frame, Place};
+use super::releases::changes;
+use super::text::{source, time, took};
+use super::words;
+use crate::access::Caller;
+use crate::api::Api;
+use crate::compare::{Comparison, Side, comparison};
+use crate::extract::QueryOf;
+use crate::problem::Problem;
+
+/// Runs to choose from.
+const CHOICE: usize = 50;
+
+/// Which two.
+#[derive(Deserialize)]
+pub(super) struct Pair {
+    a: Option<DeploymentId>,
+    b: Option<DeploymentId>,
+}
+
+pub(super) async fn page(
+    State(api): State<Api>,
+    caller: Caller,
+    QueryOf(pair): QueryOf<Pair>,
+) -> Result<Response, Problem> {
+    let runs = api.engine().list(&ListQuery { limit: CHOICE, ..ListQuery::default() }).await?;
+    let compared = match (pair.a, pair.b) {
+        (Some(a), Some(b)) => Some(comparison(&api, a, b).await?),
+        (Some(_) | None, Some(_) | None) => None,
+    };
+    let content = html! {
+        h1 { "Compare two runs" }
+        form.filters method="get" action="/compare" {
+            (choice("Before", "a", &runs, pair.a))
+            (choice("After", "b", &runs, pair.b))
+            button type="submit" { "Compare" }
+        }
+        @if let Some(compared) = &compared { (sides(compared)) }
+    };
+    Ok(Frame::of(&caller).page(Place::new("Compare"), &content))
+}
+
+fn choice(word: &str, name: &str, runs: &[Status], chosen: Option<DeploymentId>) -> Markup {
+    html! {
+        label { (word) select name=(name) {
+            @if let Some(chosen) = chosen.filter(|chosen| runs.iter().all(|run| run.id != *chosen)) {
+                option value=(chosen) selected { (chosen) }
+            }
+            @for run in runs {
+                option value=(run.id) selected[chosen == Some(run.id)] {
+                    (run.resource) "@" (run.environment) " "
+                    @if let Some(version) = run.release { (version) " " }
+                    (words::deployment(run).word) " " (run.created_at.to_string().get(..16).unwrap_or_default())
+                }
+            }
+        } }
+    }
+}
+
+fn sides(Comparison { before, after, changes: differences }: &Comparison) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Both runs" {
+            table {
+                thead { tr { th scope="col" { "" } th scope="col" { "Before" } th scope="col" { "After" } } }
+                tbody {
+                    (line("Run", before, after, |side| html! { a href={ "/runs/" (side.id) } { code { (side.id) } } }))
+                    (line("State", before, after, |side| words::status(side.status).badge()))
+                    (line("Release", before, after, |side| html! { @match side.release { Some(version) => (version), None => "–" } }))
+                    (line("Source", before, after, |side| html! { (source(&side.source_summary)) }))
+                    (line("Artifact", before, after, |side| html! { @match &side.digest { Some(digest) => { code { (digest.short()) } }, None => "–" } }))
+                    (line("Started", before, after, |side| time(side.created_at)))
+                    (line("Took", before, after, phases))
+                }
+            }
+        }
+        h2 { "What differs in what they planned" }
+        (changes(differences))
+    }
+}
+
+fn line(word: &str, before: &Side, after: &Side, show: impl Fn(&Side) -> Markup) -> Markup {
+    html! { tr { th scope="row" { (word) } td { (show(before)) } td { (show(after)) } } }
+}
+
+fn phases(side: &Side) -> Markup {
+    html! { @for phase in &side.durations { div { (phase.phase) " " (took(phase.milliseconds)) } } }
+}
