@@ -35,10 +35,16 @@ const BESIDE: [&str; 14] = [
 
 /// The one app below a directory, planned where it is; or a detection that names them all.
 pub(crate) fn below(known: &Known<'_>, scene: &Scene<'_>) -> Option<Detection> {
-    let mut apps = found_in(known, scene, |name| !BESIDE.contains(&name));
-    if apps.is_empty() {
-        apps = found_in(known, scene, |name| BESIDE.contains(&name));
-    }
+    beside_manual(known, scene)
+        .or_else(|| one_of(scene, found_in(known, scene, |name| BESIDE.contains(&name))))
+}
+
+/// The same, without what goes with an app: its manual, its examples.
+pub(crate) fn beside_manual(known: &Known<'_>, scene: &Scene<'_>) -> Option<Detection> {
+    one_of(scene, found_in(known, scene, |name| !BESIDE.contains(&name)))
+}
+
+fn one_of(scene: &Scene<'_>, apps: Vec<(String, Detection)>) -> Option<Detection> {
     let mut apps = apps.into_iter();
     match (apps.next(), apps.next()) {
         (None, _) => None,

@@ -8,7 +8,7 @@ use deploy_core::spec::Profile;
 
 use crate::apps;
 use crate::rule::{Known, Scene};
-use crate::rules::{self, containers, procfile};
+use crate::rules::{self, containers, procfile, static_html};
 use crate::settle::{Way, settle};
 
 /// Every rule there is.
@@ -46,7 +46,12 @@ fn judge(known: &Known<'_>, scene: &Scene<'_>) -> Detection {
     let way = Way::of(scene.profile());
     let app = recognise(known, scene);
     let found = match way {
-        Way::Found => containers::around(known, scene, app).or_else(|| apps::below(known, scene)),
+        Way::Found => match app {
+            Some(manual) if static_html::is_manual(&manual) => {
+                containers::around(known, scene, apps::beside_manual(known, scene).or(Some(manual)))
+            }
+            app => containers::around(known, scene, app).or_else(|| apps::below(known, scene)),
+        },
         Way::Dockerfile => containers::dockerfile_only(known, scene, app),
         Way::Compose => containers::compose_only(known, scene, app),
         Way::Commands => app.or_else(|| apps::below(known, scene)),

@@ -57,8 +57,8 @@ impl Reference {
         self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
-    /// A warning if it may be another image tomorrow.
-    pub(crate) fn floating(&self, file: &str) -> Option<Reason> {
+    /// A warning, with the code that tells an image from a base of one, if it may be another image tomorrow.
+    pub(crate) fn floating(&self, code: ReasonCode, file: &str) -> Option<Reason> {
         let moves = match (&self.digest, self.tag.as_deref()) {
             (Some(_), _) => return None,
             (None, None) => "has no tag, which means latest",
@@ -72,7 +72,7 @@ impl Reference {
             None => self.name.clone(),
         };
         let message = format!("the image {shown} {moves}: two builds of one commit may differ");
-        Some(Reason::new(ReasonCode::FloatingBaseImage, message).because(file, format!("names {shown}")))
+        Some(Reason::new(code, message).because(file, format!("names {shown}")))
     }
 }
 
@@ -99,8 +99,20 @@ mod tests {
         {
             assert!(Reference::parse(text).is_err(), "{text}");
         }
-        assert!(Reference::parse("node").unwrap().floating("Dockerfile").is_some());
-        assert!(Reference::parse("node:latest").unwrap().floating("Dockerfile").is_some());
-        assert!(Reference::parse("node:22").unwrap().floating("Dockerfile").is_none());
+        assert!(
+            Reference::parse("node").unwrap().floating(ReasonCode::FloatingBaseImage, "Dockerfile").is_some()
+        );
+        assert!(
+            Reference::parse("node:latest")
+                .unwrap()
+                .floating(ReasonCode::FloatingBaseImage, "Dockerfile")
+                .is_some()
+        );
+        assert!(
+            Reference::parse("node:22")
+                .unwrap()
+                .floating(ReasonCode::FloatingBaseImage, "Dockerfile")
+                .is_none()
+        );
     }
 }

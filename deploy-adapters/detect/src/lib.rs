@@ -11,11 +11,13 @@
 //! | `publish`, `unpublishable` | what is published, given or missing, and what stands in the way |
 //! | `page` | whether an `index.html` is a finished page or the source of one |
 //! | `manifest`, `version` | reading manifests, and version ranges to image tags |
+//! | `development` | commands that no release should be started with |
 //! | `reasons` | building reasons with the exact lines to write |
 //! | [`tree`] | a source in memory |
 
 mod apps;
 mod catalogue;
+mod development;
 mod image;
 mod installed;
 mod manifest;

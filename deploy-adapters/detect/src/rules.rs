@@ -30,4 +30,5 @@ pub(crate) const ALL: &[Rule] = &[
     static_html::RULE,
     languages::SCRIPTS,
     javascript::LAST,
+    javascript::SCRIPTS,
 ];

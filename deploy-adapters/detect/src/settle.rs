@@ -5,7 +5,7 @@ use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Strategy};
 
 use crate::publish;
-use crate::reasons::{line, number_line, with_fixes};
+use crate::reasons::{line, listed, number_line, with_fixes};
 use crate::rule::{Known, Scene};
 use crate::unpublishable::unpublishable;
 
@@ -97,8 +97,33 @@ fn site(scene: &Scene<'_>, found: Option<Detection>) -> Detection {
     }
 }
 
+/// No rule answered: there are pages where nobody looks for them, or nothing that says what this is.
 fn nothing(scene: &Scene<'_>) -> Detection {
-    Detection { blocked: vec![publish::nothing(scene)], ..Detection::default() }
+    let pages = publish::nothing(scene);
+    let files = scene.files("");
+    let reason = match pages.evidence.is_empty() && !files.is_empty() {
+        true => unrecognised(scene, &files),
+        false => pages,
+    };
+    Detection { blocked: vec![reason], ..Detection::default() }
+}
+
+fn unrecognised(scene: &Scene<'_>, files: &[&str]) -> Reason {
+    const SHOWN: usize = 5;
+    let shown = listed(&files[..files.len().min(SHOWN)]);
+    let more = if files.len() > SHOWN { ", among others" } else { "" };
+    let message = format!("nothing here says what this is or how it is run; at the top are {shown}{more}");
+    let reason = Reason::new(ReasonCode::NothingRecognised, message);
+    let reason = files.iter().take(SHOWN).fold(reason, |reason, file| {
+        let fact = scene.fact(file, "tells nothing about it");
+        reason.because(fact.file, fact.fact)
+    });
+    let fixes = vec![
+        ("if it is a program, say how it is started".to_owned(), line("runtime.start", "./server")),
+        ("if the app is in a directory of it, name that".to_owned(), line("source.base_directory", "app")),
+        ("if it is a site, say where its pages are".to_owned(), line("runtime.publish_directory", "site")),
+    ];
+    with_fixes(reason, fixes)
 }
 
 /// An image that exists: nothing of the source is needed but what it says about ports and health.
@@ -120,7 +145,9 @@ fn image(scene: &Scene<'_>, found: Detection) -> Detection {
                 let reason = Reason::new(ReasonCode::ImageInvalid, message);
                 detection.blocked.push(reason.because("deploy.toml", format!("runtime.image is {image:?}")));
             }
-            Ok(reference) => detection.warnings.extend(reference.floating("deploy.toml")),
+            Ok(reference) => {
+                detection.warnings.extend(reference.floating(ReasonCode::FloatingImage, "deploy.toml"));
+            }
         },
     }
     detection

@@ -1,6 +1,6 @@
 //! What every rule's tests need.
 
-use deploy_core::detect::Detection;
+use deploy_core::detect::{Detection, Found};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::Profile;
 
@@ -27,4 +27,14 @@ pub(crate) fn judge(tree: &Tree, profile: &Profile) -> Detection {
 /// The codes of reasons.
 pub(crate) fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
     reasons.iter().map(|reason| reason.code).collect()
+}
+
+/// What was found, or nothing.
+pub(crate) fn value(found: &Option<Found<String>>) -> &str {
+    found.as_ref().map_or("", |found| &found.value)
+}
+
+/// The lines that a reason offers for `deploy.toml`.
+pub(crate) fn lines(reason: &Reason) -> Vec<&str> {
+    reason.fix.iter().filter_map(|fix| fix.set.as_deref()).collect()
 }

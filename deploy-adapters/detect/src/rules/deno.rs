@@ -3,11 +3,11 @@
 use deploy_core::detect::{Detection, Found, ProjectKind, SupportTier};
 use serde_json::Value;
 
+use crate::development;
 use crate::manifest::Values;
 use crate::ports::{self, Port};
 use crate::reasons::{dev_server, port_guessed};
 use crate::rule::{Rule, Scene};
-use crate::rules::containers::dev_command;
 
 /// The rule.
 pub(super) const RULE: Rule = detect;
@@ -102,7 +102,7 @@ fn version(scene: &Scene<'_>, file: &str) -> Found<String> {
 }
 
 fn listen(scene: &Scene<'_>, file: &str, start: &Found<String>, detection: &mut Detection) {
-    if let Some(what) = dev_command(&start.value) {
+    if let Some(what) = development::command(&start.value) {
         detection.warnings.push(dev_server(start.evidence.clone(), &start.value, what));
     }
     let words = start.value.split_whitespace();

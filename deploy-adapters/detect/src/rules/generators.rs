@@ -99,7 +99,10 @@ const HUGO: &[Marker] = &[
     Word("config.toml", "baseURL"),
     Word("config.toml", "baseurl"),
     Word("config.yaml", "baseURL"),
+    Word("config.yaml", "baseurl"),
     Word("config.yml", "baseURL"),
+    Word("config.json", "baseURL"),
+    Word("config.json", "baseurl"),
 ];
 
 const ELEVENTY: &[Marker] = &[

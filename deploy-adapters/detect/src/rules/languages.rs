@@ -25,8 +25,6 @@ mod rust;
 mod scala;
 mod shell;
 mod swift;
-#[cfg(test)]
-mod testing;
 
 use deploy_core::detect::Detection;
 use deploy_core::reason::ReasonCode;
@@ -62,13 +60,14 @@ const ALL: &[Rule] = &[
     haskell::RULE,
     swift::RULE,
     dart::RULE,
-    native::CRYSTAL,
-    native::ZIG,
-    native::OCAML,
-    native::CPP,
-    native::COBOL,
-    native::SCHEME,
-    native::ELM,
+    native::crystal::RULE,
+    native::zig::RULE,
+    native::ocaml::RULE,
+    native::cpp::RULE,
+    native::make::RULE,
+    native::cobol::RULE,
+    native::scheme::RULE,
+    native::elm::RULE,
 ];
 
 fn planned(scene: &Scene<'_>) -> Option<Detection> {

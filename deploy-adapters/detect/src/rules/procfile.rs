@@ -3,7 +3,7 @@
 use deploy_core::detect::{Detection, Found, ProjectKind};
 use deploy_core::reason::ReasonCode;
 
-use super::containers::dev_command;
+use crate::development;
 use crate::ports::{self, Port};
 use crate::reasons::{dev_server, port_guessed};
 use crate::rule::Scene;
@@ -47,7 +47,7 @@ pub(crate) fn over(scene: &Scene<'_>, detection: Detection) -> Detection {
     }
     let mut warnings = detection.warnings;
     warnings.retain(|reason| reason.code != ReasonCode::DevServerAsStart);
-    if let Some(what) = dev_command(&process.command) {
+    if let Some(what) = development::command(&process.command) {
         warnings.push(dev_server(evidence.clone(), &process.command, what));
     }
     let kind = if process.name == "web" { ProjectKind::Server } else { ProjectKind::Worker };

@@ -16,12 +16,14 @@ pub(super) const RULE: Rule = detect;
 ///
 /// The directory itself comes first: whoever names a directory means that one. Then `public` and `site`, which people
 /// fill by hand; `dist`, the most common name of a result; `docs`, the convention of GitHub Pages, which may as well
-/// hold the documentation of something else; and last the names that only tools give to their results.
+/// hold the documentation of something else; the names that only tools give to their results; and last those of servers'
+/// own directories.
 ///
 /// Only `index.html` counts, in exactly this spelling: it is the one name that static servers agree on.
-pub(crate) const DIRECTORIES: [&str; 8] = [".", "public", "site", "dist", "docs", "_site", "build", "out"];
+pub(crate) const DIRECTORIES: [&str; 10] =
+    [".", "public", "site", "dist", "docs", "_site", "build", "out", "htdocs", "www"];
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "index.html",
     "public/index.html",
     "site/index.html",
@@ -30,6 +32,8 @@ const PAGES: [&str; 8] = [
     "_site/index.html",
     "build/index.html",
     "out/index.html",
+    "htdocs/index.html",
+    "www/index.html",
 ];
 
 /// The directories that hold a finished page, best first.
@@ -39,6 +43,12 @@ pub(crate) fn finished(scene: &Scene<'_>) -> Vec<&'static str> {
         scene.has_at_all(page) && scene.text_at_all(page).is_none_or(|html| unfinished(html).is_none())
     });
     finished.map(|(directory, _)| *directory).collect()
+}
+
+/// Whether it is pages in `docs` and nothing else: as often the manual of what lies beside them.
+pub(crate) fn is_manual(detection: &Detection) -> bool {
+    let published = detection.publish_directory.as_ref();
+    detection.planner == "static-html" && published.is_some_and(|found| found.value == "docs")
 }
 
 fn detect(scene: &Scene<'_>) -> Option<Detection> {

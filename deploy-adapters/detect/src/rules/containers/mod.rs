@@ -13,6 +13,7 @@ use deploy_core::reason::{Reason, ReasonCode};
 
 use self::compose::Compose;
 use self::dockerfile::Dockerfile;
+use crate::development;
 use crate::reasons::{dev_server, line, listed, port_guessed, with_fixes};
 use crate::rule::{Known, Scene};
 
@@ -166,6 +167,10 @@ fn no_stage(scene: &Scene<'_>, file: &str, name: &str, dockerfile: &Dockerfile) 
 fn of_stage(scene: &Scene<'_>, file: &str, dockerfile: &Dockerfile, stage: usize, detection: &mut Detection) {
     let run = dockerfile.effective(stage);
     let by_app = detection.internal_port.take();
+    // A program whose image exposes a port is reached there, whatever its sources look like.
+    if !run.ports.is_empty() || run.health.is_some() {
+        detection.kind = ProjectKind::Server;
+    }
     match run.ports.as_slice() {
         [] => match (run.port_variable.or(run.command_port), by_app) {
             (Some(port), _) => {
@@ -193,12 +198,12 @@ fn of_stage(scene: &Scene<'_>, file: &str, dockerfile: &Dockerfile, stage: usize
     };
     for base in &run.bases {
         let reference = crate::image::Reference::parse(base).ok();
-        detection
-            .warnings
-            .extend(reference.and_then(|reference| reference.floating(&scene.fact(file, "").file)));
+        detection.warnings.extend(reference.and_then(|reference| {
+            reference.floating(ReasonCode::FloatingBaseImage, &scene.fact(file, "").file)
+        }));
     }
     if let Some((command, what)) =
-        run.command.and_then(|command| Some((command.clone(), dev_command(&command)?)))
+        run.command.and_then(|command| Some((command.clone(), development::command(&command)?)))
     {
         detection.warnings.push(dev_server(scene.fact(file, "CMD"), &command, what));
     }
@@ -218,42 +223,6 @@ fn preferred(ports: &[u16]) -> u16 {
     const USUAL: [u16; 7] = [80, 8080, 3000, 8000, 5000, 4000, 8888];
     let usual = USUAL.into_iter().find(|port| ports.contains(port));
     usual.or_else(|| ports.iter().copied().find(|port| *port != 443)).unwrap_or(443)
-}
-
-/// What a command starts that is made for development.
-pub(crate) fn dev_command(command: &str) -> Option<&'static str> {
-    const SIGNS: [(&str, &str); 18] = [
-        ("nx serve", "the development server of Nx"),
-        ("run dev", "the script dev"),
-        ("yarn dev", "the script dev"),
-        ("pnpm dev", "the script dev"),
-        ("next dev", "the development server of Next.js"),
-        ("nuxt dev", "the development server of Nuxt"),
-        ("nodemon", "nodemon"),
-        ("ts-node-dev", "ts-node-dev"),
-        ("tsx watch", "tsx in watch mode"),
-        ("--watch", "a program that watches its sources"),
-        ("ng serve", "the development server of Angular"),
-        ("react-scripts start", "the development server of Create React App"),
-        ("vue-cli-service serve", "the development server of Vue CLI"),
-        ("webpack-dev-server", "webpack's development server"),
-        ("webpack serve", "webpack's development server"),
-        ("manage.py runserver", "Django's development server"),
-        ("flask run", "Flask's development server"),
-        ("--reload", "a server that watches its sources"),
-    ];
-    if let Some((_, what)) = SIGNS.iter().find(|(sign, _)| command.contains(sign)) {
-        return Some(what);
-    }
-    let mut words = command.split_whitespace().skip_while(|word| word.contains('=') || *word == "npx");
-    match (words.next(), words.next()) {
-        (Some("vite"), None | Some("dev" | "serve" | "--host" | "--port")) => {
-            Some("the development server of Vite")
-        }
-        (Some("astro"), Some("dev")) => Some("the development server of Astro"),
-        (Some("parcel"), Some("serve")) => Some("the development server of Parcel"),
-        _ => None,
-    }
 }
 
 fn of_compose(scene: &Scene<'_>, compose: &Compose, app: Detection) -> Detection {
@@ -303,7 +272,9 @@ fn of_compose(scene: &Scene<'_>, compose: &Compose, app: Detection) -> Detection
     for service in &compose.services {
         let image = service.image.as_deref().and_then(|image| crate::image::Reference::parse(image).ok());
         let file = scene.fact(&compose.file, "").file;
-        detection.warnings.extend(image.and_then(|image| image.floating(&file)));
+        detection
+            .warnings
+            .extend(image.and_then(|image| image.floating(ReasonCode::FloatingBaseImage, &file)));
     }
     detection
 }

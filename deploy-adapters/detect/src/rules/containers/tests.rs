@@ -87,7 +87,7 @@ fn databases_for_development_never_take_over_an_app() {
     let detection = detect(&[("compose.yaml", compose), ("index.html", PAGE)]);
     assert_eq!(detection.planner, "static-html");
     let detection = detect(&[("docker-compose.yml", compose), ("README.md", "")]);
-    assert_eq!(codes(&detection.blocked), [ReasonCode::NothingToServe]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::NothingRecognised]);
     assert_eq!(detection.compose, None);
 }
 
@@ -146,4 +146,16 @@ proptest::proptest! {
             let _ = detect(&[(file, &text), ("package.json", "{ \"dependencies\": { \"@angular/core\": \"1\" } }")]);
         }
     }
+}
+
+#[test]
+fn what_an_image_exposes_is_reached_whatever_its_sources_look_like() {
+    let tool = ("main.go", "package main\nfunc main() { println(1) }");
+    let image = |expose: &str| {
+        let text = format!("FROM debian:12\n{expose}CMD [\"/app\"]\n");
+        let detection = detect(&[("go.mod", "module x\ngo 1.24"), tool, ("Dockerfile", &text)]);
+        (detection.kind, detection.internal_port.map(|port| port.value))
+    };
+    assert_eq!(image("EXPOSE 3000\n"), (ProjectKind::Server, Some(3000)));
+    assert_eq!(image(""), (ProjectKind::Worker, None));
 }

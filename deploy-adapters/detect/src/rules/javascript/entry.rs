@@ -57,6 +57,28 @@ pub(super) fn of_command(scene: &Scene<'_>, command: &str) -> Option<String> {
     files.into_iter().find(|file| scene.has(file))
 }
 
+/// Whether a file is written for Node, not for a browser.
+pub(super) fn is_for_node(scene: &Scene<'_>, file: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "require(",
+        "process.",
+        "module.exports",
+        "from 'node:",
+        "from \"node:",
+        "from 'http'",
+        "from \"http\"",
+    ];
+    scene.text(file).is_some_and(|code| SIGNS.iter().any(|sign| code.contains(sign)))
+}
+
+/// Whether a file listens.
+pub(super) fn serves(scene: &Scene<'_>, file: &str) -> bool {
+    scene.text(file).is_some_and(|code| match listens(code) {
+        Listens::On(_) | Listens::Somewhere => true,
+        Listens::Nowhere => false,
+    })
+}
+
 /// What a program's first file says about listening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listens {

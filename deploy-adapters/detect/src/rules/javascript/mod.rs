@@ -45,6 +45,25 @@ pub(super) const RULE: Rule = |scene| detect(scene, Strength::IsBuiltOrStarted);
 /// A `package.json`, and nothing that says what for.
 pub(super) const LAST: Rule = |scene| detect(scene, Strength::IsThere);
 
+/// A script for Node without a `package.json`: nothing is installed, it is run as it is.
+pub(super) const SCRIPTS: Rule = |scene| {
+    let package = Package::default();
+    let file = entry::find(scene, &package).filter(|file| entry::is_for_node(scene, file))?;
+    if Package::of(scene).is_some() || scene.is_static_by_choice() {
+        return None;
+    }
+    let tools = Toolchain::of(scene, &package);
+    let detection = project(&App { scene, package: &package, tools: &tools }, None);
+    let evidence = vec![scene.fact(&file, "is a script for Node")];
+    detection.start.is_some().then_some(Detection {
+        evidence,
+        install: None,
+        package_manager: None,
+        caches: Vec::new(),
+        ..detection
+    })
+};
+
 /// How sure it must be that this is a project of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strength {
@@ -90,8 +109,11 @@ fn is_project(app: &App<'_, '_>, framework: bool) -> bool {
         || app.package.is_broken()
         || app.package.workspaces().is_some()
         || app.scene.has("pnpm-workspace.yaml")
-        // Beside a finished page, a stray `index.js` is a script of that page.
-        || pages.is_empty() && (entry::find(app.scene, app.package).is_some() || program::script(app.package).is_some())
+        || entry::find(app.scene, app.package).is_some_and(|file| {
+            // Beside a finished page, a stray `index.js` is a script of that page, unless it serves it.
+            pages.is_empty() || entry::is_for_node(app.scene, &file) && entry::serves(app.scene, &file)
+        })
+        || pages.is_empty() && program::script(app.package).is_some()
 }
 
 /// One package, as it is.

@@ -9,7 +9,7 @@ use crate::rule::Scene;
 pub(super) const PACKAGE: &str = "package.json";
 
 /// A `package.json` that was read; empty where it is broken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Package {
     content: Value,
 }

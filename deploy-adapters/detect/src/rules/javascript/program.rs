@@ -9,9 +9,9 @@ use super::entry::{self, Listens};
 use super::manager::Manager;
 use super::package::{PACKAGE, Package};
 use super::shape::{App, Shape, computed, written};
+use crate::development;
 use crate::ports::Port;
 use crate::reasons::{dev_server, port_guessed};
-use crate::rules::containers::dev_command;
 
 /// Scripts that start a program in production, best first.
 const SCRIPTS: [&str; 7] =
@@ -52,7 +52,7 @@ const WORKERS: [&str; 10] = [
 pub(super) fn describe(app: &App<'_, '_>, shape: &Shape, detection: &mut Detection) {
     let (start, command) = start(app, shape);
     if let Some(found) = &start
-        && let Some(what) = dev_command(&command)
+        && let Some(what) = development::command(&command)
     {
         detection.warnings.push(dev_server(found.evidence.clone(), &command, what));
     }
@@ -84,7 +84,7 @@ fn start(app: &App<'_, '_>, shape: &Shape) -> (Option<Found<String>>, String) {
         let found = app.scene.found(app.tools.run(name), PACKAGE, format!("the script {name:?}"));
         let command = app.script(name).to_owned();
         // Better what the framework says than a server for development.
-        if dev_command(&command).is_none() || framework.is_none() {
+        if development::command(&command).is_none() || framework.is_none() {
             return (Some(found), command);
         }
     }
@@ -94,9 +94,9 @@ fn start(app: &App<'_, '_>, shape: &Shape) -> (Option<Found<String>>, String) {
 /// The script that starts it: `start` unless that is for development and another one is not.
 pub(super) fn script(package: &Package) -> Option<&'static str> {
     let command = |name: &str| package.resolved(name);
-    let good = |name: &&&str| command(name).is_some_and(|command| dev_command(command).is_none());
+    let good = |name: &&&str| command(name).is_some_and(|command| development::command(command).is_none());
     match command("start") {
-        Some(start) if dev_command(start).is_none() => Some("start"),
+        Some(start) if development::command(start).is_none() => Some("start"),
         Some(_) => SCRIPTS[..6].iter().find(good).copied().or(Some("start")),
         None => SCRIPTS.iter().find(good).copied(),
     }

@@ -600,3 +600,38 @@ fn helpers_of_other_languages_do_not_take_over() {
     let detection = detect(&[("package.json", &package(&["next"], &[])), ("requirements.txt", "")]);
     assert_eq!(detection.framework.as_deref(), Some("nextjs"));
 }
+
+#[test]
+fn a_script_that_needs_no_packages_is_run_as_it_is() {
+    let server = "require('http').createServer(f).listen(process.env.PORT || 4000)";
+    let detection = detect(&[("server.js", server)]);
+    let start = detection.start.map(|found| found.value);
+    assert_eq!((start.as_deref(), detection.install), (Some("node server.js"), None));
+    assert_eq!((detection.kind, detection.internal_port.unwrap().value), (ProjectKind::Server, 4000));
+    assert_eq!(detect(&[("index.js", "document.title = 'x'")]).language, None);
+    assert_eq!(detect(&[("server.ts", server)]).language, None);
+    // Beside a page it is a script of that page, unless it serves it.
+    let page = ("public/index.html", "<h1>hello</h1>");
+    let package = ("package.json", "{ \"main\": \"server.js\" }");
+    assert_eq!(detect(&[page, package, ("server.js", server)]).planner, "node");
+    assert_eq!(detect(&[page, package, ("server.js", "alert(1)")]).planner, "static-html");
+}
+
+#[test]
+fn a_root_that_hands_over_to_a_directory_is_that_app() {
+    let root = r#"{ "workspaces": ["web", "tool"], "devDependencies": { "vite": "5" },
+        "scripts": { "build": "yarn --cwd ./web build", "start": "yarn --cwd ./web start" } }"#;
+    let app = r#"{ "name": "web", "private": true, "scripts": { "build": "vite build", "start": "yarn && vite" },
+        "devDependencies": { "vite": "5" } }"#;
+    let tool = r#"{ "name": "tool", "scripts": { "start": "node x.js" } }"#;
+    let files = [
+        ("package.json", root),
+        ("yarn.lock", ""),
+        ("web/package.json", app),
+        ("web/index.html", ""),
+        ("tool/package.json", tool),
+    ];
+    let detection = detect(&files);
+    assert_eq!(detection.publish_directory.unwrap().value, "web/dist");
+    assert_eq!(detection.build.unwrap().value, "yarn run build");
+}

@@ -7,9 +7,9 @@ use super::package::{PACKAGE, Package};
 use super::shape::App;
 use super::{frameworks, nx, project};
 use crate::apps;
+use crate::development;
 use crate::manifest::Values;
 use crate::rule::Scene;
-use crate::rules::containers::dev_command;
 
 /// How many members are looked at.
 const MEMBERS: usize = 100;
@@ -45,6 +45,12 @@ pub(super) fn members(app: &App<'_, '_>) -> Option<Detection> {
         false => paths.into_iter().filter_map(|path| member(app, path)).collect(),
     };
     let found = nx::default_of(app, found);
+    let found = match handed_over(app.package) {
+        Some(directory) if found.iter().any(|(path, _)| *path == directory) => {
+            found.into_iter().filter(|(path, _)| *path == directory).collect()
+        }
+        Some(_) | None => found,
+    };
     let (apps, libraries): (Vec<_>, Vec<_>) = found.into_iter().partition(|(path, _)| !is_beside(path));
     let mut candidates = if apps.is_empty() { libraries } else { apps };
     match candidates.len() {
@@ -90,10 +96,38 @@ fn is_app_itself(app: &App<'_, '_>) -> bool {
         "moon ",
     ];
     let hands_over = |script: &str| HANDS_OVER.iter().any(|word| script.contains(word));
-    let builds = app.package.script("build").is_some_and(|script| !hands_over(script));
+    let to_member = |script: &str| {
+        directory_of(script).is_some_and(|directory| Package::of(&app.scene.below(&directory)).is_some())
+    };
+    let builds = app.package.script("build").is_some_and(|script| !hands_over(script) && !to_member(script));
     let framework = frameworks::of(app).is_some();
-    let started = app.package.script("start").is_some_and(|start| dev_command(start).is_none());
+    let started = app
+        .package
+        .script("start")
+        .is_some_and(|start| development::command(start).is_none() && !to_member(start));
     started || framework && builds && !app.scene.has("nx.json")
+}
+
+/// The directory that the scripts of the root hand over to.
+fn handed_over(package: &Package) -> Option<String> {
+    ["build", "start"].iter().find_map(|name| directory_of(package.resolved(name)?))
+}
+
+/// The directory that a script runs another one in: `yarn --cwd ./app build`, `npm --prefix app run build`,
+/// `cd app && npm run build`.
+fn directory_of(script: &str) -> Option<String> {
+    let words: Vec<&str> = script.split_whitespace().collect();
+    let directory = words.windows(2).find_map(flagged_directory)?;
+    let directory = directory.trim_start_matches("./").trim_end_matches(['/', ';']);
+    (!directory.is_empty() && !directory.starts_with(['.', '/', '$'])).then(|| directory.to_owned())
+}
+
+fn flagged_directory<'w>(pair: &[&'w str]) -> Option<&'w str> {
+    match pair {
+        ["--cwd" | "--prefix" | "-C" | "--dir" | "cd", directory] => Some(directory),
+        [flag, ..] => flag.strip_prefix("--cwd=").or_else(|| flag.strip_prefix("--prefix=")),
+        [] => None,
+    }
 }
 
 /// The directories that patterns name, in order.

@@ -119,7 +119,7 @@ fn tools(scene: &Scene<'_>, program: &mut Program) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn uberjars_are_built_and_started() {

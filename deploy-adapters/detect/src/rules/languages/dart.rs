@@ -92,7 +92,7 @@ fn flutter(scene: &Scene<'_>, mut program: Program) -> Detection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn programs_are_compiled_and_flutter_makes_a_site() {

@@ -55,7 +55,9 @@ impl Project {
 
     fn is_program(&self) -> bool {
         let runs = ["<OutputType>Exe", "<OutputType>WinExe", "Microsoft.NET.Sdk.Worker\""];
+        // The shared defaults of Aspire are a library with a server's packages.
         !self.is_test()
+            && !self.text.contains("<IsAspireSharedProject>true")
             && (self.is_web() || self.is_browser() || runs.iter().any(|mark| self.text.contains(mark)))
     }
 }
@@ -197,7 +199,10 @@ fn plan(scene: &Scene<'_>, project: &Project, program: &mut Program) {
             Some(scene.found("out/wwwroot".to_owned(), &project.file, "is published there"));
         return;
     }
-    let start = format!("dotnet out/{}.dll", project.assembly());
+    let start = match project.assembly() {
+        name if name.contains(' ') => format!("dotnet \"out/{name}.dll\""),
+        name => format!("dotnet out/{name}.dll"),
+    };
     program.detection.start =
         Some(scene.found(start, &project.file, format!("makes {}.dll", project.assembly())));
     program.detection.runtime_files = vec!["out/".to_owned()];
@@ -229,7 +234,7 @@ fn web(scene: &Scene<'_>, project: &Project, program: &mut Program) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, lines, value};
+    use crate::testing::{detect, lines, value};
     use deploy_core::reason::ReasonCode;
 
     const WEB: &str = "<Project Sdk=\"Microsoft.NET.Sdk.Web\"><PropertyGroup><TargetFramework>net9.0</TargetFramework></PropertyGroup></Project>";

@@ -181,7 +181,7 @@ fn erlang(scene: &Scene<'_>) -> Option<Detection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn phoenix_is_released_with_its_assets() {

@@ -41,7 +41,7 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn shipments_are_exported() {

@@ -122,7 +122,7 @@ fn commands(scene: &Scene<'_>, file: &str, is_stack: bool, names: &[String], pro
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn executables_are_copied_to_bin() {

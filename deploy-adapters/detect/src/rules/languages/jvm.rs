@@ -2,6 +2,7 @@
 
 mod gradle;
 mod maven;
+mod war;
 
 use deploy_core::detect::{Detection, Found, ProjectKind};
 

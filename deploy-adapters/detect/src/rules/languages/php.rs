@@ -324,7 +324,7 @@ fn health(scene: &Scene<'_>, program: &mut Program) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
     use deploy_core::reason::ReasonCode;
 
     #[test]

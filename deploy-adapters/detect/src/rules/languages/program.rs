@@ -5,6 +5,7 @@ use deploy_core::evidence::Fact;
 use deploy_core::reason::{Reason, ReasonCode};
 
 use super::listen::{self, Listening};
+use crate::development;
 use crate::ports::{self, Port};
 use crate::reasons::{dev_server, line, listed, port_guessed, with_fixes};
 use crate::rule::Scene;
@@ -83,12 +84,16 @@ impl Program {
         if !same {
             self.detection.runtime_files.clear();
         }
+        // What builds at every start needs what builds.
+        if development::needs_toolchain(&found.value.command) {
+            self.detection.runtime_image = None;
+        }
         self.detection.start = Some(Found { value: found.value.command, evidence: found.evidence });
     }
 
     fn warn_of_development_server(&mut self) {
         let Some(start) = &self.detection.start else { return };
-        if let Some(what) = development_server(&start.value) {
+        if let Some(what) = development::command(&start.value) {
             self.detection.warnings.push(dev_server(start.evidence.clone(), &start.value, what));
         }
     }
@@ -168,57 +173,4 @@ pub(super) fn several_starts(file: &str, what: &str, choices: &[(String, String)
     let reason = Reason::new(ReasonCode::StartUnknown, message).because(file, format!("several {what}"));
     let fixes = choices.iter().map(|(name, start)| (format!("start {name}"), line("runtime.start", start)));
     with_fixes(reason, fixes.collect())
-}
-
-/// What a command starts, if that is made for development.
-fn development_server(command: &str) -> Option<&'static str> {
-    const SERVERS: &[(&str, &str)] = &[
-        ("manage.py runserver", "Django's development server"),
-        ("flask run", "Flask's development server"),
-        ("fastapi dev", "FastAPI's development server"),
-        ("--reload", "a server that reloads its code"),
-        ("php -S", "PHP's built-in server"),
-        ("artisan serve", "PHP's built-in server"),
-        ("symfony serve", "Symfony's development server"),
-        ("symfony server:start", "Symfony's development server"),
-        ("cargo run", "a build"),
-        ("cargo watch", "a build at every change"),
-        ("go run", "a build"),
-        ("dotnet run", "a build"),
-        ("dotnet watch", "a build at every change"),
-        ("bootRun", "a build"),
-        ("spring-boot:run", "a build"),
-        ("quarkus:dev", "Quarkus' development mode"),
-        ("quarkusDev", "Quarkus' development mode"),
-        ("lein run", "a build"),
-        ("sbt run", "a build"),
-        ("stack run", "a build"),
-        ("cabal run", "a build"),
-        ("swift run", "a build"),
-        ("bin/dev", "the processes for development"),
-        ("foreman start", "the processes for development"),
-        ("webpack-dev-server", "webpack's development server"),
-        ("webpack serve", "webpack's development server"),
-        ("nodemon", "a program that restarts at every change"),
-    ];
-    let padded = format!(" {command} ");
-    SERVERS.iter().find(|(part, _)| padded.contains(part)).map(|(_, what)| *what)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn development_servers_are_told_apart() {
-        for (command, found) in [
-            ("python manage.py runserver 0.0.0.0:8000", true),
-            ("uvicorn main:app --reload", true),
-            ("gunicorn app:app", false),
-            ("bundle exec rails server", false),
-            ("php -S 0.0.0.0:80 -t public", true),
-        ] {
-            assert_eq!(development_server(command).is_some(), found, "{command}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Python: which tool installs it, where its application object is, and which server runs that in production.
 
 mod app;
+mod conda;
 mod dependencies;
 mod django;
 mod manager;
@@ -31,6 +32,9 @@ const RELEASES: Releases = Releases {
     usual: "3.13",
 };
 
+/// What an environment that brings everything along runs in.
+const DEBIAN: &str = "debian:bookworm-slim";
+
 /// What every Python program has: its manager, its dependencies, its images.
 struct Python<'s> {
     scene: &'s Scene<'s>,
@@ -58,9 +62,22 @@ impl<'s> Python<'s> {
         let build = format!("python:{}-{debian}", release.version);
         let runtime = format!("python:{}-slim-{debian}", release.version);
         let is_old = matches!(release.version, "2.7" | "3.6" | "3.7" | "3.8" | "3.9");
-        program.images(release, build, Some(runtime));
+        match self.manager.tool {
+            // The environment brings its own Python, and everything that its packages are linked to.
+            manager::Tool::Conda => {
+                program.images(release, conda::IMAGE.to_owned(), Some(DEBIAN.to_owned()));
+            }
+            manager::Tool::Uv
+            | manager::Tool::Poetry
+            | manager::Tool::Pdm
+            | manager::Tool::Pipenv
+            | manager::Tool::Pip
+            | manager::Tool::None => {
+                program.images(release, build, Some(runtime));
+                system::packages(&self.dependencies, &mut program);
+            }
+        }
         self.manager.install(self.scene, &mut program, extra, is_old);
-        system::packages(&self.dependencies, &mut program);
         program.variable("PYTHONUNBUFFERED", "1");
         program
     }
@@ -84,6 +101,7 @@ fn version(scene: &Scene<'_>) -> Option<Found<String>> {
                 project.text_at(&["project", "requires-python"]).or_else(|| project.text_at(&poetry))?;
             asked::asks(scene, "pyproject.toml", version)
         })
+        .or_else(|| conda::python(scene))
 }
 
 fn detect(scene: &Scene<'_>) -> Option<Detection> {

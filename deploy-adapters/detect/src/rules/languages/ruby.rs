@@ -260,7 +260,7 @@ fn script<'s>(scene: &Scene<'s>) -> Option<&'s str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     const GEMS: &str = "source 'https://rubygems.org'\nruby '3.2.2'\ngem \"rails\", \"~> 7.1\"\ngem 'pg'\ngem 'puma'\n  gem 'bootsnap', require: false\n gem 'propshaft'\n# gem 'jekyll'";
 

@@ -101,7 +101,7 @@ fn normal(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
     use deploy_core::reason::ReasonCode;
 
     #[test]

@@ -50,7 +50,7 @@ fn shell(text: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn scripts_run_in_the_shell_that_they_name() {

@@ -90,7 +90,7 @@ fn executable<'t>(scene: &Scene<'_>, text: &'t str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::languages::testing::{detect, value};
+    use crate::testing::{detect, value};
 
     #[test]
     fn vapor_is_served_for_production() {

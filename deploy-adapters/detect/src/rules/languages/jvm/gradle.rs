@@ -2,7 +2,7 @@
 
 use deploy_core::detect::Detection;
 
-use super::{Module, RELEASES, plain_version, program, start_jar, version};
+use super::{Module, RELEASES, plain_version, program, start_jar, version, war};
 use crate::apps;
 use crate::rule::Scene;
 use crate::rules::languages::asked;
@@ -21,6 +21,7 @@ const PACKED: &[(&[&str], &str, &str)] = &[
     (&["shadow", "io.micronaut.application"], "shadowJar", "build/libs/*-all.jar"),
     (&["application", "mainClassName"], "installDist", "build/install"),
     (&["Main-Class"], "jar", "build/libs/*.jar"),
+    (&["war"], "war", "build/libs/*.war"),
 ];
 
 pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
@@ -71,6 +72,7 @@ fn packed(text: &str) -> Option<(&'static str, &'static str)> {
             line.contains("shadow")
                 && (line.contains("id") || line.contains("plugin") || line.contains("alias"))
         }
+        "war" => line == "war" || line.contains("'war'") || line.contains("\"war\""),
         "quarkus" => line.contains("quarkus") && line.contains("plugin"),
         marker => line.contains(marker),
     };
@@ -143,6 +145,8 @@ fn plan(
         let start = format!("./{install}build/install/{name}/bin/{name}");
         program.detection.runtime_files = vec![format!("{install}build/install/{name}/")];
         program.detection.start = Some(scene.found(start, &module.file, fact("a distribution")));
+    } else if output.ends_with(".war") {
+        war::serve(scene, &module, &mut program, &output);
     } else if packed(own).is_some() {
         let start = start_jar(&program, &output);
         program.detection.runtime_files = vec![match output.contains("quarkus-app") {

@@ -1,13 +1,13 @@
 //! Maven: the module that is the program, and the jar that it makes.
 
-use deploy_core::detect::{Detection, ProjectKind};
+use deploy_core::detect::Detection;
 
-use super::{Module, RELEASES, plain_version, program, start_jar, version};
+use super::{Module, RELEASES, plain_version, program, start_jar, version, war};
 use crate::apps;
 use crate::rule::Scene;
 use crate::rules::languages::asked;
 use crate::rules::languages::parts::Around;
-use crate::rules::languages::program::{Program, start_unknown};
+use crate::rules::languages::program::Program;
 
 const POM: &str = "pom.xml";
 
@@ -90,28 +90,22 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<&Aro
     };
     let build = format!("{maven} --batch-mode -DskipTests{which} package");
     program.detection.build = Some(scene.found(build, &module.file, "describes the build"));
-    match jar(own, &module) {
-        Some(jar) => {
-            let start = start_jar(&program, &jar);
-            let fact = format!("makes {jar}");
-            program.detection.start = Some(scene.found(start, &module.file, fact));
-            let keeps = if jar.contains("quarkus-app") {
-                format!("{}target/quarkus-app/", module.directory)
-            } else {
-                jar
-            };
-            program.detection.runtime_files = vec![keeps];
-            if let Some(around) = around {
-                around.note(&mut program, POM);
-            }
-        }
-        None => {
-            let message =
-                "this project of Maven is packaged for an application server (war), which has to be chosen";
-            program.detection.kind = ProjectKind::Server;
-            let evidence = scene.fact(&module.file, "is packaged as war");
-            program.detection.blocked.push(start_unknown(evidence, message.to_owned(), "catalina.sh run"));
-        }
+    let made = jar(own, &module);
+    let is_archive = made.ends_with(".war") && !module.description.contains("spring-boot");
+    if is_archive {
+        war::serve(scene, &module, &mut program, &made);
+    } else {
+        let start = start_jar(&program, &made);
+        program.detection.start = Some(scene.found(start, &module.file, format!("makes {made}")));
+        let keeps = if made.contains("quarkus-app") {
+            format!("{}target/quarkus-app/", module.directory)
+        } else {
+            made
+        };
+        program.detection.runtime_files = vec![keeps];
+    }
+    if let Some(around) = around {
+        around.note(&mut program, POM);
     }
     program.plan(scene)
 }
@@ -161,18 +155,15 @@ fn head(pom: &str) -> String {
     head
 }
 
-/// The jar that the build makes; `None` for a war that doesn't run by itself.
-fn jar(pom: &str, module: &Module) -> Option<String> {
+/// The jar or war that the build makes.
+fn jar(pom: &str, module: &Module) -> String {
     let target = format!("{}target", module.directory);
     let has = |marker: &str| module.description.contains(marker);
     if has("quarkus-maven-plugin") {
-        return Some(format!("{target}/quarkus-app/quarkus-run.jar"));
+        return format!("{target}/quarkus-app/quarkus-run.jar");
     }
     let head = head(pom);
     let is_war = tag_text(&head, "packaging") == Some("war");
-    if is_war && !has("spring-boot") {
-        return None;
-    }
     let ending = if is_war { "war" } else { "jar" };
     let is_plain = |text: &&str| !text.is_empty() && !text.contains("${");
     let version = tag_text(&head, "version").or_else(|| {
@@ -187,8 +178,8 @@ fn jar(pom: &str, module: &Module) -> Option<String> {
     });
     let assembled = has("jar-with-dependencies") && !has("<appendAssemblyId>false");
     let suffix = if assembled { "-jar-with-dependencies" } else { "" };
-    Some(match named {
+    match named {
         Some(name) => format!("{target}/{name}{suffix}.{ending}"),
         None => format!("{target}/*{suffix}.{ending}"),
-    })
+    }
 }

@@ -1,7 +1,7 @@
 use deploy_core::detect::ProjectKind;
 use deploy_core::reason::ReasonCode;
 
-use crate::rules::languages::testing::{detect, lines, value};
+use crate::testing::{detect, lines, value};
 
 const SPRING: &str = "<project><parent><artifactId>spring-boot-starter-parent</artifactId><version>3.3.0</version></parent>
   <artifactId>shop</artifactId><version>1.2</version><properties><java.version>17</java.version></properties>
@@ -44,9 +44,7 @@ fn modules_of_maven_are_planned_if_one_runs() {
 }
 
 #[test]
-fn a_war_needs_a_server() {
-    let detection = detect(&[("pom.xml", "<project><packaging>war</packaging></project>")]);
-    assert_eq!(detection.blocked[0].code, ReasonCode::StartUnknown);
+fn what_is_no_pom_is_broken() {
     let detection = detect(&[("pom.xml", "nothing of the sort")]);
     assert!(detection.blocked.iter().any(|reason| reason.code == ReasonCode::ManifestInvalid));
 }

@@ -57,7 +57,7 @@ const DIRECTORIES: [&str; 9] =
     ["app", "src", "src/app", "api", "backend", "server", "web", "application", "service"];
 
 /// Directories that hold no program.
-const BESIDE: [&str; 12] = [
+pub(super) const BESIDE: [&str; 12] = [
     "tests",
     "test",
     "docs",

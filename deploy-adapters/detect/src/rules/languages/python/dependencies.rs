@@ -28,6 +28,10 @@ impl Dependencies {
             included(scene, &file).iter().for_each(|file| found.of_requirements(scene, file));
         }
         found.of_setup(scene);
+        for requirement in super::conda::requirements(scene) {
+            let file = scene.first_of(&super::conda::FILES).unwrap_or_default();
+            found.add(scene, file, &requirement);
+        }
         found
     }
 

@@ -4,13 +4,16 @@ use deploy_core::detect::Detection;
 use deploy_core::evidence::Fact;
 use deploy_core::reason::{Reason, ReasonCode};
 
-use super::Python;
 use super::server::{Interface, choose, serve};
+use super::{Python, app};
 use crate::rule::Scene;
 use crate::rules::languages::program::start_unknown;
 
 /// Directories that keep a Django project below the top.
 const BELOW: [&str; 6] = ["src", "backend", "app", "server", "project", "django"];
+
+/// How many directories are looked into.
+const LOOKED_INTO: usize = 24;
 
 pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let root = root(scene)?;
@@ -28,7 +31,7 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let mut program = match &module {
         Some((module, file)) => {
             let asgi = module.replace(".wsgi", ".asgi");
-            let has_asgi = scene.has(&file.replace("wsgi.py", "asgi.py"));
+            let has_asgi = scene.has(&file.replace("wsgi", "asgi"));
             let evidence = scene.fact(file, "is the application");
             match is_asgi && has_asgi || !scene.has(file) {
                 true => serve(&python, Interface::Asgi, &format!("{asgi}:application"), evidence, false),
@@ -65,12 +68,20 @@ pub(super) fn detect(scene: &Scene<'_>) -> Option<Detection> {
 }
 
 /// The directory that holds `manage.py`, `""` for the top.
-fn root(scene: &Scene<'_>) -> Option<&'static str> {
+fn root<'s>(scene: &Scene<'s>) -> Option<&'s str> {
     if scene.has("manage.py") {
         return Some("");
     }
-    let has_manifest = super::Manager::is_there(scene);
-    BELOW.into_iter().find(|directory| has_manifest && scene.has(&join(directory, "manage.py")))
+    if !super::Manager::is_there(scene) {
+        return None;
+    }
+    let has = |directory: &&str| scene.has(&join(directory, "manage.py"));
+    BELOW.into_iter().find(has).or_else(|| {
+        // A directory of any name, where the manifest depends on Django.
+        let is_django = Python::of(scene).dependencies.has("django");
+        let directories = || scene.directories("").into_iter().filter(|name| !app::BESIDE.contains(name));
+        directories().take(LOOKED_INTO).find(|directory| is_django && has(directory))
+    })
 }
 
 fn join(directory: &str, name: &str) -> String {
@@ -93,8 +104,9 @@ fn settings(manage: &str) -> Option<&str> {
 /// The module of the WSGI application, and its file.
 fn application(scene: &Scene<'_>, root: &str, manage: &str) -> Option<(String, String)> {
     let at = |module: &str| join(root, &format!("{}.py", module.replace('.', "/")));
-    let is_there =
-        |module: &String| scene.has(&at(module)) || scene.has(&at(&module.replace(".wsgi", ".asgi")));
+    let package = |module: &str| join(root, &format!("{}/__init__.py", module.replace('.', "/")));
+    let has = |module: &str| scene.has(&at(module)) || scene.has(&package(module));
+    let is_there = |module: &String| has(module) || has(&module.replace(".wsgi", ".asgi"));
     let near = settings(manage).into_iter().flat_map(|settings| {
         let parts: Vec<&str> = settings.split('.').collect();
         (1..parts.len()).rev().map(|length| format!("{}.wsgi", parts[..length].join("."))).collect::<Vec<_>>()
@@ -102,7 +114,7 @@ fn application(scene: &Scene<'_>, root: &str, manage: &str) -> Option<(String, S
     let directories = || scene.directories(root).into_iter().map(|name| format!("{name}.wsgi"));
     let module = near.chain(directories()).find(is_there);
     let module = module.or_else(|| Some("wsgi".to_owned()).filter(is_there))?;
-    let file = at(&module);
+    let file = if scene.has(&package(&module)) { package(&module) } else { at(&module) };
     Some((module, file))
 }
 

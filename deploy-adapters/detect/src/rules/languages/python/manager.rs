@@ -4,6 +4,7 @@ use deploy_core::detect::Found;
 use deploy_core::evidence::Fact;
 use deploy_core::reason::{Reason, ReasonCode};
 
+use super::conda;
 use crate::manifest::Values;
 use crate::reasons::{listed, no_lockfile};
 use crate::rule::Scene;
@@ -18,6 +19,7 @@ pub(super) enum Tool {
     Pdm,
     Pipenv,
     Pip,
+    Conda,
     /// Nothing has to be installed.
     None,
 }
@@ -65,8 +67,14 @@ const PIPENV: [&str; 2] = ["pipenv==2025.0.4", "pipenv==2026.10.3"];
 impl Manager {
     /// Whether any file says what to install.
     pub(super) fn is_there(scene: &Scene<'_>) -> bool {
-        let files = ["pyproject.toml", "Pipfile", "environment.yml"];
-        LOCKS.iter().map(|(file, _)| *file).chain(files).chain(SETUP).any(|file| scene.has(file))
+        let files = ["pyproject.toml", "Pipfile"];
+        LOCKS
+            .iter()
+            .map(|(file, _)| *file)
+            .chain(files)
+            .chain(SETUP)
+            .chain(conda::FILES)
+            .any(|file| scene.has(file))
             || scene.first_of(&REQUIREMENTS).is_some()
     }
 
@@ -84,7 +92,7 @@ impl Manager {
             }
             Tool::Pdm => project.at(&["tool", "pdm"]).is_object(),
             Tool::Pipenv => scene.has("Pipfile"),
-            Tool::Pip | Tool::None => false,
+            Tool::Pip | Tool::Conda | Tool::None => false,
         };
         let locked = locks.iter().find(|(_, tool)| configures(*tool)).or_else(|| locks.first());
         let others = locks.iter().map(|(file, _)| *file);
@@ -105,6 +113,9 @@ impl Manager {
             let file = if tool == Tool::Pipenv { "Pipfile" } else { "pyproject.toml" };
             return Self::new(scene, tool, file, false, Vec::new());
         }
+        if let Some(file) = scene.first_of(&conda::FILES) {
+            return Self::new(scene, Tool::Conda, file, conda::is_pinned(scene), Vec::new());
+        }
         let installs = project.at(&["build-system"]).is_object()
             || !project.texts_at(&["project", "dependencies"]).is_empty()
             || project.is_null();
@@ -114,7 +125,7 @@ impl Manager {
             return Self::new(scene, Tool::Pip, file, false, Vec::new());
         }
         let project = scene.first_of(&["pyproject.toml", "manage.py"]);
-        let file = project.or_else(|| super::app::entry(scene)).unwrap_or("environment.yml");
+        let file = project.or_else(|| super::app::entry(scene)).unwrap_or("main.py");
         Self::new(scene, Tool::None, file, true, Vec::new())
     }
 
@@ -147,7 +158,7 @@ impl Manager {
             Tool::Uv if is_workspace(scene) => Some(format!("uv sync {}", self.uv_flags())),
             Tool::Poetry if packaged => Some("poetry install --only main --no-interaction".to_owned()),
             Tool::Pdm if packaged => Some("pdm install --prod --no-editable".to_owned()),
-            Tool::Uv | Tool::Poetry | Tool::Pdm | Tool::Pipenv | Tool::Pip | Tool::None => None,
+            Tool::Uv | Tool::Poetry | Tool::Pdm | Tool::Pipenv | Tool::Pip | Tool::Conda | Tool::None => None,
         };
         let fact = || scene.fact("pyproject.toml", "is a package itself");
         detection.build = itself.map(|value| Found { value, evidence: fact() });
@@ -169,6 +180,7 @@ impl Manager {
             Tool::Poetry => (&[("POETRY_VIRTUALENVS_IN_PROJECT", "true")], "/root/.cache/pypoetry"),
             Tool::Pdm => (&[("PDM_CHECK_UPDATE", "false"), ("PDM_USE_VENV", "true")], "/root/.cache/pdm"),
             Tool::Pipenv => (&[("PIPENV_VENV_IN_PROJECT", "1")], "/root/.cache/pipenv"),
+            Tool::Conda => (&[], "/opt/conda/pkgs"),
             Tool::Pip | Tool::None => (&[], "/root/.cache/pip"),
         };
         variables.iter().for_each(|(name, value)| program.variable(name, *value));
@@ -221,6 +233,11 @@ impl Manager {
                 };
                 format!("{venv} .venv && .venv/bin/pip install {what}{extra}")
             }
+            Tool::Conda => format!(
+                "/opt/conda/bin/conda env create --prefix .venv --file {}{}",
+                scene.first_of(&conda::FILES).unwrap_or(conda::FILES[0]),
+                beside(".venv/bin/pip install")
+            ),
             Tool::None => return None,
         };
         Some(command)
@@ -228,24 +245,8 @@ impl Manager {
 
     fn warn(&self, program: &mut Program, extra: Option<&str>) {
         let warnings = &mut program.detection.warnings;
-        if !self.is_locked {
-            let (name, file, command) = match self.tool {
-                Tool::Uv => ("uv", "uv.lock", "uv lock"),
-                Tool::Poetry => ("poetry", "poetry.lock", "poetry lock"),
-                Tool::Pdm => ("pdm", "pdm.lock", "pdm lock"),
-                Tool::Pipenv => ("pipenv", "Pipfile.lock", "pipenv lock"),
-                Tool::Pip | Tool::None => {
-                    ("pip", "requirements.txt with fixed versions", "pip freeze > requirements.txt")
-                }
-            };
-            warnings.push(no_lockfile(name, file, command));
-        }
-        if let Some(package) = extra {
-            let message = format!(
-                "{package} is not among the dependencies: the newest one is installed at every build"
-            );
-            let reason = Reason::new(ReasonCode::NoLockfile, message);
-            warnings.push(reason.because(&self.evidence.file, format!("does not name {package}")));
+        if let Some(reason) = self.unlocked(extra) {
+            warnings.push(reason);
         }
         if !self.others.is_empty() {
             let message =
@@ -255,6 +256,30 @@ impl Manager {
             warnings
                 .push(others.fold(reason, |reason, file| reason.because(*file, "belongs to another tool")));
         }
+    }
+
+    /// What is installed in versions that nobody fixed: one reason for all of it.
+    fn unlocked(&self, extra: Option<&str>) -> Option<Reason> {
+        let (name, file, command) = match self.tool {
+            Tool::Uv => ("uv", "uv.lock", "uv lock"),
+            Tool::Poetry => ("poetry", "poetry.lock", "poetry lock"),
+            Tool::Pdm => ("pdm", "pdm.lock", "pdm lock"),
+            Tool::Pipenv => ("pipenv", "Pipfile.lock", "pipenv lock"),
+            Tool::Conda => ("conda", "conda-lock.yml", "conda-lock --file environment.yml"),
+            Tool::Pip | Tool::None => {
+                ("pip", "requirements.txt with fixed versions", "pip freeze > requirements.txt")
+            }
+        };
+        let unlocked = (!self.is_locked).then(|| no_lockfile(name, file, command));
+        let Some(package) = extra else { return unlocked };
+        let newest = || {
+            let message = format!(
+                "{package} is not among the dependencies: the newest one is installed at every build"
+            );
+            Reason::new(ReasonCode::NoLockfile, message)
+        };
+        let fact = format!("does not name {package}, whose newest version is installed");
+        Some(unlocked.unwrap_or_else(newest).because(&self.evidence.file, fact))
     }
 
     fn files(&self, scene: &Scene<'_>, program: &mut Program) {
@@ -280,6 +305,7 @@ impl Manager {
                 // The package itself is installed, so all of it is needed.
                 None => {}
             },
+            Tool::Conda => program.manifests(scene, &conda::FILES),
             Tool::None => {}
         }
     }
@@ -293,6 +319,7 @@ impl Tool {
             Self::Pdm => Some("pdm"),
             Self::Pipenv => Some("pipenv"),
             Self::Pip => Some("pip"),
+            Self::Conda => Some("conda"),
             Self::None => None,
         }
     }

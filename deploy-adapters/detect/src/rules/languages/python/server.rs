@@ -66,6 +66,7 @@ const OWN_SERVER: &[(&str, &str, u16)] = &[
     ("robyn", "robyn", 8080),
     ("cherrypy", "cherrypy", 8080),
     ("flet", "flet", 8550),
+    ("fastmcp", "fastmcp", 8000),
     ("mcp", "mcp", 8000),
 ];
 
@@ -105,6 +106,10 @@ pub(super) fn run(python: &Python<'_>, entry: Option<Entry>) -> Program {
         return program;
     }
     match entry {
+        // It starts the server itself, over the transport that its script names.
+        Some(Entry::Object { maker, file, .. }) if maker == "FastMCP" => {
+            script(python, &format!("python {file}"), Some(&file))
+        }
         Some(Entry::Object { maker, name, file }) => object(python, &maker, name, &file, false),
         Some(Entry::Factory { name, file }) => object(python, "", name, &file, true),
         Some(Entry::Script { file }) => script(python, &format!("python {file}"), Some(&file)),
@@ -297,6 +302,9 @@ fn script(python: &Python<'_>, start: &str, file: Option<&str>) -> Program {
         ".run_server",
         "run_app(",
         "make_server",
+        "streamable-http",
+        "transport=\"http\"",
+        "transport=\"sse\"",
         "serve(",
     ]
     .iter()

@@ -1,7 +1,7 @@
 use deploy_core::detect::ProjectKind;
 use deploy_core::reason::ReasonCode;
 
-use crate::rules::languages::testing::{detect, value};
+use crate::testing::{detect, value};
 
 #[test]
 fn a_server_of_the_dependencies_runs_the_application_object() {
@@ -212,4 +212,51 @@ fn a_uv_workspace_is_planned_if_one_member_is_a_program() {
     assert_eq!(detection.workspace.map(|found| found.value), Some(String::new()));
     let more = [&files[..], &[("libs/core/main.py", "print(1)")]].concat();
     assert_eq!(detect(&more).blocked[0].code, ReasonCode::SeveralApps);
+}
+
+#[test]
+fn conda_brings_its_own_python() {
+    let environment = "channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - conda-forge::flask=3.0\n  - pip:\n    - gunicorn==22.0\n";
+    let detection = detect(&[("environment.yml", environment), ("app.py", "app = Flask(__name__)")]);
+    assert_eq!(detection.package_manager.as_deref(), Some("conda"));
+    assert_eq!(
+        (detection.framework.as_deref(), detection.runtime_version.as_deref()),
+        (Some("flask"), Some("3.11"))
+    );
+    let install = "/opt/conda/bin/conda env create --prefix .venv --file environment.yml";
+    assert_eq!(value(&detection.install), install);
+    assert_eq!(value(&detection.start), "gunicorn --bind 0.0.0.0:${PORT:-8000} app:app");
+    assert_eq!(detection.manifests, ["environment.yml"]);
+    assert!(detection.warnings.iter().all(|reason| reason.code != ReasonCode::NoLockfile));
+    let loose = environment.replace("==22.0", "");
+    let detection = detect(&[("environment.yaml", &loose), ("app.py", "app = Flask(__name__)")]);
+    assert!(detection.warnings.iter().any(|reason| reason.code == ReasonCode::NoLockfile));
+}
+
+#[test]
+fn a_server_of_tools_starts_itself() {
+    let code = "mcp = FastMCP('weather')\nmcp.run(transport=\"streamable-http\")\n";
+    let detection = detect(&[("requirements.txt", "fastmcp==2.1"), ("weather.py", code)]);
+    assert_eq!((value(&detection.start), detection.kind), ("python weather.py", ProjectKind::Server));
+    let local = "mcp = FastMCP('weather')\nmcp.run()\n";
+    let detection = detect(&[("requirements.txt", "fastmcp==2.1"), ("weather.py", local)]);
+    assert_eq!(detection.kind, ProjectKind::Worker);
+}
+
+#[test]
+fn django_is_found_in_a_directory_of_any_name_and_in_packages() {
+    let manage =
+        "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\nfrom django.core import x";
+    let below = [
+        ("requirements.txt", "django==5\ngunicorn==22"),
+        ("box/manage.py", manage),
+        ("box/shop/wsgi.py", ""),
+    ];
+    assert_eq!(value(&detect(&below).start), "cd box && gunicorn --bind 0.0.0.0:${PORT:-8000} shop.wsgi");
+    let package = [
+        ("requirements.txt", "django==5\ngunicorn==22"),
+        ("manage.py", manage),
+        ("shop/wsgi/__init__.py", ""),
+    ];
+    assert_eq!(value(&detect(&package).start), "gunicorn --bind 0.0.0.0:${PORT:-8000} shop.wsgi");
 }

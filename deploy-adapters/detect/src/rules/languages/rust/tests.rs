@@ -3,7 +3,7 @@ use deploy_core::reason::ReasonCode;
 use deploy_core::spec::Profile;
 
 use crate::Catalogue;
-use crate::rules::languages::testing::{detect, lines, value};
+use crate::testing::{detect, lines, value};
 use crate::tree::Tree;
 
 const LOCK: (&str, &str) = ("Cargo.lock", "name = \"openssl-sys\"\n");
