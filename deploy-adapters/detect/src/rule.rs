@@ -46,9 +46,15 @@ impl<'a> Known<'a> {
         Self { evidence, profile, asks: RefCell::default(), troubles: RefCell::default() }
     }
 
-    /// What was asked for and is not known.
+    /// What was asked for and is not known. A walk costs as much as a source is large, so it waits until everything
+    /// else is known: a rule that asked for one too early may not answer then.
     pub(crate) fn into_asks(self) -> BTreeSet<Ask> {
-        self.asks.into_inner()
+        let mut asks = self.asks.into_inner();
+        let is_walk = |ask: &Ask| matches!(ask, Ask::Walk(_));
+        if !asks.iter().all(is_walk) {
+            asks.retain(|ask| !is_walk(ask));
+        }
+        asks
     }
 
     /// What stood in the way since the last call.

@@ -1,7 +1,8 @@
 //! Projects as evidence, and what the catalogue says about them.
 
-use deploy_core::detect::{Detection, ProjectKind, SupportTier};
-use deploy_core::evidence::PassedOver;
+use deploy_core::detect::{Detected, Detection, ProjectKind, SupportTier};
+use deploy_core::evidence::{Ask, Evidence, PassedOver};
+use deploy_core::port::Detector;
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::spec::{Profile, Strategy};
 use deploy_detect::Catalogue;
@@ -306,4 +307,16 @@ fn what_cannot_be_published_blocks_before_anything_runs() {
     assert_eq!(files, ["dist/a.js", "dist/x: y/z"]);
     profile.runtime.build = Some("make".to_owned());
     assert_eq!(published(&judge(&tree, &profile)), Some("dist"));
+}
+
+/// A walk reads as much as a source is large: what is built is never walked, whatever page lies at its top.
+#[test]
+fn what_is_built_is_never_walked() {
+    let package = r#"{ "scripts": { "build": "vite build" }, "devDependencies": { "vite": "7" } }"#;
+    let tree = Tree::new(&[("index.html", PAGE), ("package.json", package), ("src/main.ts", "")]);
+    let (mut evidence, profile) = (Evidence::default(), Profile::default());
+    while let Detected::Needs(asks) = Catalogue::new().detect(&evidence, &profile) {
+        assert!(!asks.iter().any(|ask| matches!(ask, Ask::Walk(_))), "{asks:?}");
+        asks.iter().for_each(|ask| tree.answer(ask, &mut evidence));
+    }
 }
