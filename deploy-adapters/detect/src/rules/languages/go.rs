@@ -114,8 +114,12 @@ fn images(scene: &Scene<'_>, manifest: &str, program: &mut Program) {
         .or_else(|| asked::of_tool(scene, &["golang", "go"]))
         .or_else(of_module);
     let release = RELEASES.choose(asked);
-    let is_old = ["1.13", "1.14", "1.15", "1.16", "1.17", "1.18"].contains(&release.version);
-    let debian = if is_old { "bullseye" } else { "bookworm" };
+    // The newest Debian that each release was ever published on.
+    let debian = match release.version {
+        "1.13" | "1.14" | "1.15" => "buster",
+        "1.16" | "1.17" | "1.18" => "bullseye",
+        _ => "bookworm",
+    };
     let build = format!("golang:{}-{debian}", release.version);
     program.images(release, build, Some("debian:bookworm-slim".to_owned()));
     program.packages(&[], &["ca-certificates", "tzdata"]);
@@ -313,6 +317,18 @@ mod tests {
         let detection = detect(&[("go.mod", &module.replace("gin-gonic/gin", "x/y")), ("main.go", TOOL)]);
         assert_eq!((detection.framework, detection.kind), (None, ProjectKind::Worker));
         assert_eq!(detection.warnings[0].code, ReasonCode::NoLockfile);
+    }
+
+    #[test]
+    fn old_releases_are_built_on_the_debian_that_has_them() {
+        for (asked, image) in [
+            ("1.14", "golang:1.14-buster"),
+            ("1.17", "golang:1.17-bullseye"),
+            ("1.19", "golang:1.19-bookworm"),
+        ] {
+            let detection = detect(&[("go.mod", &format!("module x\ngo {asked}\n")), ("main.go", TOOL)]);
+            assert_eq!(value(&detection.build_image), image);
+        }
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn images(
             let debian = match version {
                 "5.6" | "7.0" => "stretch",
                 "7.1" | "7.2" => "buster",
-                "7.3" | "7.4" => "bullseye",
+                "7.3" | "7.4" | "8.0" => "bullseye",
                 _ => "bookworm",
             };
             format!("php:{version}-apache-{debian}")

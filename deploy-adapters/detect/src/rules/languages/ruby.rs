@@ -69,7 +69,7 @@ fn program(scene: &Scene<'_>, gems: &Gems) -> Program {
     let release = RELEASES.choose(asked);
     let debian = match release.version {
         "2.4" | "2.5" => "buster",
-        "2.6" | "2.7" => "bullseye",
+        "2.6" | "2.7" | "3.0" => "bullseye",
         _ => "bookworm",
     };
     let build = format!("ruby:{}-{debian}", release.version);
