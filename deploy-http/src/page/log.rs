@@ -35,7 +35,7 @@ impl LogFilter {
     fn query(&self, deployment: DeploymentId, after: u64, limit: u64) -> LogQuery {
         let (step, source, level) = (self.step.clone(), self.source, self.level);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        LogQuery { deployment, after: Seq(after), step, source, level, limit }
+        LogQuery { deployment, after: Seq(after), step, source, level, limit, newest: false }
     }
 
     /// The address of the lines after a number.
