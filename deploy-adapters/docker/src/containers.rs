@@ -194,10 +194,10 @@ pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Resul
 pub(crate) async fn stop(engine: &Engine, id: &str, grace: Span) -> Result<(), EngineError> {
     let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
     // What stands still can't hear that it is to end.
-    unpause(engine, id).await.or_else(|error| match error {
-        EngineError::NotFound(_) => Ok(()),
-        other => Err(other),
-    })?;
+    match unpause(engine, id).await {
+        Ok(()) | Err(EngineError::NotFound(_)) => {}
+        Err(error) => return Err(error),
+    }
     let options = StopContainerOptionsBuilder::default().t(seconds).build();
     match engine.change(|docker| async move { docker.stop_container(id, Some(options)).await }).await {
         Err(EngineError::NotFound(_)) => Ok(()),

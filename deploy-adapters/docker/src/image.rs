@@ -116,7 +116,7 @@ async fn pull(
                     }
                     Some(_) => {}
                     None => {
-                        log.system(LogLevel::Debug, format!("{layer}: {status}").trim_start_matches(": "))
+                        log.system(LogLevel::Debug, format!("{layer}: {status}").trim_start_matches(": "));
                     }
                 }
             }
