@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::binary::command;
 use crate::installation::Installation;
@@ -12,6 +13,8 @@ const APP: &str = include_str!("docker_app.py");
 /// An engine with the base images, as the docker command finds it.
 #[derive(Debug)]
 pub struct Engine {
+    /// Tests of one process have images of their own.
+    number: u32,
     images: Vec<String>,
 }
 
@@ -22,9 +25,12 @@ impl Engine {
     /// Where there is none although `DEPLOY_TEST_REQUIRE` names docker.
     #[must_use]
     pub fn find() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("images/build.sh");
         let made = docker(&["version"]).and_then(|_| output(&build, &["python"]));
-        let Err(why) = made else { return Some(Self { images: Vec::new() }) };
+        let Err(why) = made else {
+            return Some(Self { number: COUNT.fetch_add(1, Ordering::Relaxed), images: Vec::new() });
+        };
         let required = std::env::var("DEPLOY_TEST_REQUIRE").unwrap_or_default();
         assert!(!required.split([',', ' ']).any(|name| name == "docker"), "docker is required: {why}");
         let _ = writeln!(std::io::stderr(), "\n*** NOT TESTED: docker: {why} ***\n");
@@ -36,7 +42,7 @@ impl Engine {
     /// # Panics
     /// If it can't be made.
     pub fn image(&mut self, directory: &Path, number: usize) -> String {
-        let name = format!("deploy-load-{}:{number}", std::process::id());
+        let name = format!("deploy-load-{}-{}:{number}", std::process::id(), self.number);
         let dockerfile = format!(
             "FROM python:3.13-slim\nCOPY app.py /app.py\nENV SITE={number}\nUSER 1000\nCMD [\"python3\",\"/app.py\"]\n"
         );

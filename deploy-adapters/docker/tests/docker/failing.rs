@@ -58,7 +58,7 @@ async fn f29_a_release_on_another_port_is_told_which() {
     let (_, failure) = world.deploy(&mut run).await.expect_err("it can't succeed");
     assert_eq!(failure.code, FailureCode::Unhealthy, "{failure:?}");
     let ports = failure.evidence.iter().find(|fact| fact.file == "ports");
-    assert!(ports.is_some_and(|fact| fact.fact == "it listens on 9090"), "{failure:?}");
+    assert!(ports.is_some_and(|fact| fact.fact == "it listens on 9090, not on 8080"), "{failure:?}");
     world.close().await;
 }
 
