@@ -46,6 +46,11 @@ impl State {
         self.root.join("releases")
     }
 
+    /// Where archives are kept that clients sent.
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
     }

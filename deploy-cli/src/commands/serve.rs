@@ -81,6 +81,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let api = Api::new(Parts {
         tokens: Some(tokens),
         limits: limits(),
+        uploads: Some(state.uploads()),
         instruments: instruments.clone(),
         ..Parts::of(engine.clone())
     });

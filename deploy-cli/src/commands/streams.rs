@@ -1,55 +1,122 @@
 //! `events` and `logs`: with `--json` the envelopes as they are, else one plain line each.
 
+use std::time::{Duration, Instant};
+
 use deploy_core::log::{LogLevel, LogSource};
 use serde_json::Value;
 
 use super::Context;
+use super::watch::is_away;
 use crate::args::{EventsArgs, LogLevelArg, LogSourceArg, LogsArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{clean, escaped, result, tell};
 
+/// How long a control plane that went away is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The wait between two attempts to reach it.
+const PAUSE: Duration = Duration::from_millis(200);
+
 pub(crate) async fn events(cx: &Context, args: EventsArgs) -> Result<Exit, Failed> {
-    let path = format!("/api/deployments/{}/events?after={}&follow={}", args.id, args.after, args.follow);
-    print(cx, &path, event_line).await
+    let EventsArgs { id, follow, after } = args;
+    let path = format!("/api/deployments/{id}/events?follow={follow}");
+    Stream { cx, path, line_of: event_line, follow, after }.print().await
 }
 
 pub(crate) async fn logs(cx: &Context, args: LogsArgs) -> Result<Exit, Failed> {
-    let mut path = format!("/api/deployments/{}/logs?after={}&follow={}", args.id, args.after, args.follow);
-    if let Some(step) = args.step {
+    let LogsArgs { id, follow, after, step, source, level } = args;
+    let mut path = format!("/api/deployments/{id}/logs?follow={follow}");
+    if let Some(step) = step {
         path.push_str(&format!("&step={step}"));
     }
-    if let Some(source) = args.source {
+    if let Some(source) = source {
         path.push_str(&format!("&source={}", word(&source.as_core())));
     }
-    if let Some(level) = args.level {
+    if let Some(level) = level {
         path.push_str(&format!("&level={}", word(&level.as_core())));
     }
-    print(cx, &path, log_line).await
+    Stream { cx, path, line_of: log_line, follow, after }.print().await
 }
 
-async fn print(cx: &Context, path: &str, line_of: fn(&Value) -> String) -> Result<Exit, Failed> {
-    let mut lines = cx.client.lines(path).await?;
-    let mut closed = false;
-    while let Some(line) = lines.next().await {
-        let envelope: Value =
-            serde_json::from_str(&line).map_err(|error| Failed::internal("read the stream", error))?;
-        let kind = envelope["kind"].as_str().unwrap_or_default();
-        closed |= kind == "closed";
-        if cx.json {
-            result(&escaped(&line));
-        } else if kind == "event" || kind == "log" {
-            result(&line_of(&envelope));
-        } else if kind == "error" {
-            tell(&format!("the stream ended with {}", clean(&text(&envelope, "code"))));
+/// A stream that is printed to its end.
+struct Stream<'a> {
+    cx: &'a Context,
+    path: String,
+    line_of: fn(&Value) -> String,
+    follow: bool,
+    /// The last number that was printed.
+    after: u64,
+}
+
+/// How one connection ended.
+enum Ended {
+    /// The stream said that it was complete.
+    Complete,
+    /// The control plane went away: the story goes on when it is back.
+    Away,
+}
+
+impl Stream<'_> {
+    /// Prints every line once. A follower waits for a control plane that is being started again, and goes
+    /// on after the last number it has.
+    async fn print(mut self) -> Result<Exit, Failed> {
+        let mut last_there: Option<Instant> = None;
+        loop {
+            let gone = match self.once().await {
+                Ok(Ended::Complete) => return Ok(Exit::Done),
+                Ok(Ended::Away) => {
+                    last_there = Some(Instant::now());
+                    broke_off()
+                }
+                Err(gone) if is_away(&gone) => gone,
+                Err(error) => return Err(error),
+            };
+            match last_there {
+                // Who was never there is not waited for.
+                None => return Err(gone),
+                Some(there) if !self.follow || there.elapsed() > PATIENCE => return Err(broke_off()),
+                Some(_) => tokio::time::sleep(PAUSE).await,
+            }
         }
     }
-    if closed {
-        Ok(Exit::Done)
-    } else {
-        let broke_off =
-            Failed::new(Exit::Internal, "stream_broke_off", "the stream broke off before its end");
-        Err(broke_off.hint("give the same command again with --after and the last number"))
+
+    /// Prints what one connection gives.
+    async fn once(&mut self) -> Result<Ended, Failed> {
+        let mut lines = self.cx.client.lines(&format!("{}&after={}", self.path, self.after)).await?;
+        while let Some(line) = lines.next().await {
+            let envelope: Value =
+                serde_json::from_str(&line).map_err(|error| Failed::internal("read the stream", error))?;
+            let kind = envelope["kind"].as_str().unwrap_or_default();
+            if self.follow && kind == "closed" && envelope["reason"] == "shutting-down" {
+                return Ok(Ended::Away);
+            }
+            self.show(kind, &line, &envelope);
+            if kind == "closed" {
+                return Ok(Ended::Complete);
+            }
+            if kind == "error" {
+                return Err(broke_off());
+            }
+        }
+        Ok(Ended::Away)
     }
+
+    fn show(&mut self, kind: &str, line: &str, envelope: &Value) {
+        let reached = [&envelope["sequence"], &envelope["to"], &envelope["cursor"]];
+        self.after = reached.into_iter().find_map(Value::as_u64).unwrap_or(self.after).max(self.after);
+        if self.cx.json {
+            result(&escaped(line));
+        } else if kind == "event" || kind == "log" {
+            result(&(self.line_of)(envelope));
+        } else if kind == "error" {
+            tell(&format!("the stream ended with {}", clean(&text(envelope, "code"))));
+        }
+    }
+}
+
+fn broke_off() -> Failed {
+    let title = "the stream broke off before its end";
+    let failed = Failed::new(Exit::Internal, "stream_broke_off", title);
+    failed.hint("give the same command again with --after and the last number")
 }
 
 fn text(envelope: &Value, field: &str) -> String {

@@ -68,7 +68,7 @@ async fn follow(cx: &Context, id: DeploymentId) -> Result<Status, Failed> {
 }
 
 /// The control plane is being restarted: the run is safe in the journal.
-fn is_away(failed: &Failed) -> bool {
+pub(super) fn is_away(failed: &Failed) -> bool {
     matches!(
         failed.code.as_str(),
         "control_plane_not_running" | "control_plane_gone" | "shutting_down" | "store_unavailable"

@@ -98,6 +98,11 @@ fn serve_stop_in_the_middle_of_a_build_is_quick_and_the_next_control_plane_ends_
     let place = Place::new();
     let url = place.with_v1();
     let (id, up) = place.building("sleep 1; mkdir dist; echo second > dist/index.html");
+    let mut follower = place.command(&["events", &id, "--follow", "--json"]);
+    follower.stdout(File::create(place.path("followed")).unwrap()).stderr(Stdio::null());
+    let mut follower = follower.spawn().unwrap();
+    let followed = || std::fs::read_to_string(place.path("followed")).unwrap();
+    wait_for("the follower's first line", || followed().contains('\n'));
     let stop = place.run(&["serve", "--stop", "--keep-edge"]);
     stop.exits(0);
     assert!(stop.took.as_secs() < 15, "{stop:?}");
@@ -110,8 +115,14 @@ fn serve_stop_in_the_middle_of_a_build_is_quick_and_the_next_control_plane_ends_
     up.exits(0);
     assert_eq!(place.show(&id)["status"], "succeeded");
     serves(&url, "second");
+    // Invariant 41: a follower went on when it was back, and has the whole story once.
+    assert!(follower.wait().unwrap().success());
+    let followed: Vec<Value> = followed().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<u64> = followed.iter().filter_map(|line| line["sequence"].as_u64()).collect();
+    assert_eq!(events, (1..=events.len() as u64).collect::<Vec<_>>());
+    assert_eq!(followed.last().unwrap()["reason"], "ended");
     place.run(&["serve", "--stop"]).exits(0);
-    serve.wait().unwrap();
+    assert!(serve.wait().unwrap().success(), "asked to end, it ends well");
 }
 
 #[test]
@@ -314,15 +325,15 @@ fn asked_to_end_the_control_plane_closes_its_streams_and_exits_with_0() {
     let place = Place::new();
     let (mut serve, address) = listening(&place, &[]);
     let (id, up) = place.building("sleep 30; mkdir dist; echo x > dist/index.html");
-    let follower = place.start(&["events", &id, "--follow", "--json"]);
+    let path = format!("/api/deployments/{id}/events?follow=true");
+    let follower = std::thread::spawn(move || http::request(address, "GET", &path, "localhost", "", "").body);
     wait_for("the follower", || {
         let metrics = http::request(address, "GET", "/metrics", "localhost", "", "").body;
         metrics.contains("deploy_stream_followers{kind=\"events\"} 1")
     });
     kill(i32::try_from(serve.id()).unwrap(), Signal::TERM);
-    let run = follower.end();
-    let lines = run.exits(0).lines();
-    assert_eq!(lines.last().unwrap()["reason"], "shutting-down");
+    let streamed = follower.join().unwrap();
+    assert!(streamed.contains("\"reason\":\"shutting-down\""), "{streamed}");
     let ended = serve.wait().unwrap();
     assert_eq!(ended.code(), Some(0));
     drop(up);

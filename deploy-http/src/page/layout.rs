@@ -140,6 +140,7 @@ pub(super) fn sent(text: String) -> Response {
 /// What somebody gets who follows a link of another site: a page of ours that goes on to the same address.
 /// Only then does the browser send what says who they are, and the other site has learnt nothing.
 pub(crate) fn elsewhere(path: &str) -> Response {
+    let path = here(path);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -152,4 +153,25 @@ pub(crate) fn elsewhere(path: &str) -> Response {
         }
     };
     part(page)
+}
+
+/// A path of this server; anything else is the first page.
+pub(super) fn here(next: &str) -> &str {
+    let ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.chars().all(|c| c.is_ascii_graphic() && c != '\\');
+    if ours { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threat_f20_no_way_on_leads_to_another_site() {
+        assert_eq!(here("/runs/dep_1?step=a"), "/runs/dep_1?step=a");
+        for other in ["", "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/a\r\nx: y"] {
+            assert_eq!(here(other), "/", "{other:?}");
+        }
+    }
 }

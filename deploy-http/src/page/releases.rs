@@ -1,7 +1,6 @@
 //! The releases of a resource, and going back to one of them.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use deploy_core::engine;
 use deploy_core::id::{ResourceKey, Version};
@@ -136,5 +135,5 @@ pub(super) async fn roll_back(
     let idempotency_key = (!asked.key.is_empty()).then_some(asked.key);
     let submission = engine::Submission { spec, idempotency_key, busy: WhenBusy::Refuse };
     let submitted = api.engine().submit(submission).await?;
-    Ok((StatusCode::SEE_OTHER, Redirect::to(&format!("/runs/{}", submitted.id))).into_response())
+    Ok(Redirect::to(&format!("/runs/{}", submitted.id)).into_response())
 }

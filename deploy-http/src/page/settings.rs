@@ -37,12 +37,11 @@ pub(super) fn line_for(field: &str) -> String {
 /// The text as a table with the words of `deploy.toml`: JSON's spelling of a key is the same key.
 fn table(text: &str) -> Result<Table, Wrong> {
     let settings = text.parse::<Table>().map_err(|error| error.to_string().trim_end().to_owned())?;
-    let named = |(section, value): (String, Value)| match value {
+    let named = |(section, value): (String, Value)| {
         // What people name themselves stays as it is.
-        Value::Table(keys) if !matches!(section.as_str(), "env" | "secrets") => {
-            (section, Value::Table(keys.into_iter().map(|(key, value)| (snake(&key), value)).collect()))
-        }
-        value => (section, value),
+        let keys = value.as_table().filter(|_| !matches!(section.as_str(), "env" | "secrets"));
+        let renamed = keys.map(|keys| keys.iter().map(|(key, value)| (snake(key), value.clone())).collect());
+        (section, renamed.map_or(value, Value::Table))
     };
     Ok(settings.into_iter().map(named).collect())
 }

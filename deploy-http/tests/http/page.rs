@@ -117,6 +117,9 @@ async fn a_link_of_another_site_leads_here_and_shows_that_site_nothing() {
         answer.status == StatusCode::OK && text.contains(&path) && !text.contains("web@production"),
         "{text}"
     );
+    // Not even to somewhere else.
+    let away = get(&visit.router, "//evil.example/", &link).await;
+    assert!(!String::from_utf8_lossy(&away.body).contains("evil.example"), "{away:?}");
     // Everything else of another site is refused, also what a frame or a script would fetch.
     let frame =
         [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];

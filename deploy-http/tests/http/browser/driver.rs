@@ -34,9 +34,15 @@ pub(crate) struct Browser {
     _profile: tempfile::TempDir,
 }
 
+/// The one place where these tests start a program.
+#[expect(clippy::disallowed_methods, reason = "the browser's driver is a program")]
+fn program(name: &str) -> Command {
+    Command::new(name)
+}
+
 /// Whether Chromium is there; if it is not and has to be, the test fails.
 fn is_there() -> bool {
-    let there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    let there = |name: &str| program(name).arg("--version").output().is_ok();
     if there("chromedriver") && there("chromium") {
         return true;
     }
@@ -53,7 +59,7 @@ impl Browser {
             return None;
         }
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
+        let mut driver = program("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
