@@ -174,7 +174,6 @@ impl Manager {
             "PATH",
             format!("{APP}/.venv/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"),
         );
-        program.variable("VIRTUAL_ENV", format!("{APP}/.venv"));
         let (variables, cache): (&[(&str, &str)], &str) = match self.tool {
             Tool::Uv => (&[("UV_LINK_MODE", "copy"), ("UV_PYTHON_DOWNLOADS", "never")], "/root/.cache/uv"),
             Tool::Poetry => (&[("POETRY_VIRTUALENVS_IN_PROJECT", "true")], "/root/.cache/pypoetry"),

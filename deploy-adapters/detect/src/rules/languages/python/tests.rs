@@ -214,6 +214,18 @@ fn a_uv_workspace_is_planned_if_one_member_is_a_program() {
     assert_eq!(detect(&more).blocked[0].code, ReasonCode::SeveralApps);
 }
 
+/// Pipenv takes an environment that it is told of for one that is there, and makes none.
+#[test]
+fn no_manager_is_told_of_an_environment_before_it_made_one() {
+    for (file, text) in
+        [("Pipfile", "[packages]\nflask = '*'\n"), ("requirements.txt", "flask==3.0"), ("uv.lock", "")]
+    {
+        let detection = detect(&[(file, text), ("app.py", "app = Flask(__name__)")]);
+        assert!(!detection.environment.contains_key("VIRTUAL_ENV"), "{file}");
+        assert!(detection.environment["PATH"].starts_with("/app/.venv/bin:"), "{file}");
+    }
+}
+
 #[test]
 fn conda_brings_its_own_python() {
     let environment = "channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - conda-forge::flask=3.0\n  - pip:\n    - gunicorn==22.0\n";
