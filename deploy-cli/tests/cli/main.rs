@@ -16,6 +16,7 @@ mod hostile;
 mod monstrous;
 mod plan;
 mod processes;
+mod reasons;
 mod served;
 mod sources;
 mod streams;
