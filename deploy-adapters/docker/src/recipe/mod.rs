@@ -12,6 +12,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deploy_core::detect::BuildTool;
 use deploy_core::plan::{CommandKind, Origin, Outline};
 
 pub(crate) use self::text::is_literal;
@@ -38,6 +39,10 @@ pub(crate) struct Recipe {
     pub(crate) arguments: Vec<String>,
     /// The names of secrets that the build may read.
     pub(crate) secrets: Vec<String>,
+    /// What the build stage gets from other images.
+    pub(crate) tools: Vec<BuildTool>,
+    /// Commands that prepare both stages before anything of the app is in them: package managers that run scripts.
+    pub(crate) setup: Vec<String>,
     /// Debian packages of the build stage.
     pub(crate) build_packages: BTreeSet<String>,
     /// Debian packages of the release.
@@ -75,8 +80,10 @@ impl Recipe {
         };
         let (build_image, runtime_image) = images::of(detection)?;
         let install = outline.commands.iter().find(|command| command.kind == CommandKind::Install);
-        let whole =
-            build_image == runtime_image && install.is_some_and(|install| install.origin == Origin::Explicit);
+        // What has no image to run in runs where it was built: its install command changed that image.
+        let runs_where_built = detection.build_image.is_some() && detection.runtime_image.is_none();
+        let by_hand = install.is_some_and(|install| install.origin == Origin::Explicit);
+        let whole = build_image == runtime_image && (by_hand || runs_where_built);
         let secrets = outline.profile.secrets.iter().filter(|(_, secret)| secret.build);
         Some(Self {
             build_image,
@@ -87,6 +94,8 @@ impl Recipe {
             environment: detection.environment.clone(),
             arguments: outline.profile.env.keys().cloned().collect(),
             secrets: secrets.map(|(name, _)| name.clone()).collect(),
+            tools: detection.build_tools.clone(),
+            setup: detection.image_setup.clone(),
             build_packages: detection.build_packages.clone(),
             runtime_packages: detection.runtime_packages.clone(),
             directory: inside_workspace(outline),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deploy_core::detect::BuildTool;
 use proptest::prelude::*;
 
 use super::{Mounts, Recipe};
@@ -20,6 +21,8 @@ fn node() -> Recipe {
         environment: BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
         arguments: vec!["LOG_LEVEL".to_owned()],
         secrets: vec!["NPM_TOKEN".to_owned()],
+        tools: Vec::new(),
+        setup: Vec::new(),
         build_packages: BTreeSet::from(["python3".to_owned()]),
         runtime_packages: BTreeSet::new(),
         directory: None,
@@ -88,6 +91,21 @@ fn what_an_explicit_install_put_anywhere_is_in_the_release() {
     let recipe = Recipe { whole: true, ..node() };
     let text = recipe.dockerfile(Mounts::No);
     assert!(text.contains("\nFROM build\n") && !text.contains("--from=build"), "{text}");
+}
+
+#[test]
+fn package_managers_are_there_before_they_are_called_in_both_stages() {
+    let tool = BuildTool {
+        image: "node:24".to_owned(),
+        from: "/usr/local/".to_owned(),
+        to: "/usr/local/".to_owned(),
+    };
+    let setup = vec!["npm install -g pnpm@9".to_owned()];
+    let text = Recipe { tools: vec![tool], setup, ..node() }.dockerfile(Mounts::No);
+    let setup = "RUN [\"/bin/sh\",\"-c\",\"npm install -g pnpm@9\"]\n";
+    assert_eq!(text.matches(setup).count(), 2, "{text}");
+    assert!(text.find(setup) < text.find("npm ci"), "{text}");
+    assert!(text.contains("COPY --from=node:24 [\"/usr/local/\",\"/usr/local/\"]\n"), "{text}");
 }
 
 /// The instruction at the beginning of every line.

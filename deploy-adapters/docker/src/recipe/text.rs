@@ -24,7 +24,11 @@ pub(super) fn build_stage(recipe: &Recipe, mounts: Mounts) -> String {
     let text = &mut out;
     line(text, &format!("FROM {} AS build", recipe.build_image));
     line(text, &format!("WORKDIR {HOME}"));
+    for tool in recipe.tools.iter().filter(|tool| is_plain_image(&tool.image)) {
+        line(text, &format!("COPY --from={} {}", tool.image, json(&[&tool.from, &tool.to])));
+    }
     packages(text, &recipe.build_packages);
+    setup(text, recipe);
     environment(text, recipe, |name| name != NODE_ENV);
     for name in &recipe.arguments {
         line(text, &format!("ARG {name}"));
@@ -66,6 +70,12 @@ fn runtime_stage(text: &mut String, recipe: &Recipe) {
     let directory = recipe.directory.as_ref().map_or(String::new(), |directory| format!("/{directory}"));
     line(text, &format!("WORKDIR {HOME}{directory}"));
     packages(text, &recipe.runtime_packages);
+    if recipe.whole {
+        // What the app writes beside itself stays writable for the user it runs as.
+        line(text, &format!("RUN {}", json(&["/bin/sh", "-c", &format!("chown -R {USER} {HOME}")])));
+    } else {
+        setup(text, recipe);
+    }
     environment(text, recipe, |_| true);
     // Programs that keep a cache look for a home they can write to.
     line(text, "ENV HOME=/tmp");
@@ -107,6 +117,18 @@ fn packages(text: &mut String, packages: &BTreeSet<String>) {
         );
         line(text, &format!("RUN {}", json(&["/bin/sh", "-c", &command])));
     }
+}
+
+fn setup(text: &mut String, recipe: &Recipe) {
+    for command in &recipe.setup {
+        line(text, &format!("RUN {}", json(&["/bin/sh", "-c", command])));
+    }
+}
+
+/// Whether a reference can stand in an instruction as one word.
+fn is_plain_image(image: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':' | '@');
+    !image.is_empty() && image.chars().all(plain)
 }
 
 fn environment(text: &mut String, recipe: &Recipe, which: impl Fn(&str) -> bool) {
