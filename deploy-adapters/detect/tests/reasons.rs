@@ -137,7 +137,8 @@ fn giver(code: ReasonCode) -> Giver {
         | Code::VariableNameInvalid
         | Code::SecretMissing
         | Code::EngineUnavailable
-        | Code::PortTaken => Other(EXECUTOR),
+        | Code::PortTaken
+        | Code::HealthCheckInvalid => Other(EXECUTOR),
     }
 }
 
