@@ -32,6 +32,7 @@ pub(super) fn section(frame: &Frame, status: &Status) -> Markup {
 fn cause(failure: &FailureStatus) -> Markup {
     html! {
         p.lead { "At " strong { (failure.phase) } @if let Some(step) = &failure.step { " in step " strong { (step) } } ": " (clean(&failure.message)) }
+        @if let Some(likely) = &failure.likely { p { strong { "Most likely: " } (clean(&likely.cause)) } }
         p.muted { "Code " code { (failure.code.code()) } @if failure.retryable { " · trying again, with nothing changed, can help" } }
         (evidence(&failure.evidence))
         @if !failure.tail.is_empty() {
