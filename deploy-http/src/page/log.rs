@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::problem::Problem;
 
 /// Lines on a page without a script.
-const PAGE: u64 = 300;
+const PAGE: usize = 300;
 
 /// Which lines are wanted. A field that is empty, as forms send it, is absent.
 #[derive(Debug, Deserialize)]
@@ -28,14 +28,10 @@ pub(super) struct LogFilter {
 }
 
 impl LogFilter {
-    const fn is_everything(&self) -> bool {
-        self.step.is_none() && self.source.is_none() && self.level.is_none()
-    }
-
-    fn query(&self, deployment: DeploymentId, after: u64, limit: u64) -> LogQuery {
+    fn query(&self, deployment: DeploymentId) -> LogQuery {
         let (step, source, level) = (self.step.clone(), self.source, self.level);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        LogQuery { deployment, after: Seq(after), step, source, level, limit, newest: false }
+        let (after, newest) = (Seq(self.after.unwrap_or(0)), self.after.is_none());
+        LogQuery { deployment, after, step, source, level, limit: PAGE, newest }
     }
 
     /// The address of the lines after a number.
@@ -63,36 +59,9 @@ const fn level(level: LogLevel) -> &'static str {
     }
 }
 
-/// The lines of a page: those asked for, else the last ones.
+/// The lines of a page: those after the number that was asked for, else the last ones.
 pub(super) async fn lines(api: &Api, id: DeploymentId, filter: &LogFilter) -> Result<Vec<LogLine>, Problem> {
-    let after = match filter.after {
-        Some(after) => after,
-        None if filter.is_everything() => last(api, id).await?.saturating_sub(PAGE),
-        None => 0,
-    };
-    Ok(api.engine().logs(&filter.query(id, after, PAGE)).await?)
-}
-
-/// The number of the last line: numbers have no holes, so that it is found by halving.
-async fn last(api: &Api, id: DeploymentId) -> Result<u64, Problem> {
-    let everything = LogFilter { step: None, source: None, level: None, after: None };
-    let (mut there, mut beyond) = (0, 1);
-    loop {
-        let next = api.engine().logs(&everything.query(id, beyond - 1, 1)).await?;
-        match next.first() {
-            Some(line) if beyond < 1 << 40 => (there, beyond) = (line.sequence.0, beyond * 2),
-            Some(_) | None => break,
-        }
-    }
-    while there + 1 < beyond {
-        let middle = there + (beyond - there) / 2;
-        let next = api.engine().logs(&everything.query(id, middle - 1, 1)).await?;
-        match next.first() {
-            Some(line) => there = line.sequence.0.max(middle),
-            None => beyond = middle,
-        }
-    }
-    Ok(there)
+    Ok(api.engine().logs(&filter.query(id)).await?)
 }
 
 pub(super) fn section(status: &Status, filter: &LogFilter, lines: &[LogLine]) -> Markup {
@@ -106,7 +75,7 @@ pub(super) fn section(status: &Status, filter: &LogFilter, lines: &[LogLine]) ->
             p.more {
                 @if lines.is_empty() { span.muted { "No line yet." } }
                 @if let Some(first) = lines.first().filter(|first| first.sequence.0 > 1) {
-                    a href=(filter.at(first.sequence.0.saturating_sub(PAGE + 1))) { "← Older" } " "
+                    a href=(filter.at(first.sequence.0.saturating_sub(PAGE as u64 + 1))) { "← Older" } " "
                 }
                 @if let Some(last) = lines.last() { a href=(filter.at(last.sequence.0)) { "Newer →" } }
             }

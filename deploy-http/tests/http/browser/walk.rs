@@ -53,6 +53,8 @@ async fn a_run_is_stopped_and_then_tried_again() {
     site.run(id, &browser).await;
     browser.says(".steps li:nth-child(1)", "Running").await;
     browser.click("#do-stop").await;
+    // The step that runs may end once the stop is recorded, not before.
+    browser.says(".whys", "being stopped already").await;
     site.bench.let_through(1);
     browser.says(".head", "Stopped").await;
     browser.says(".steps li:nth-child(2)", "Skipped").await;
