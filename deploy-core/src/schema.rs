@@ -52,6 +52,7 @@ pub const DOCUMENTS: &[Document] = documents![
     "failure-class", "what the engine may do about a failure", crate::failure::FailureClass;
     "when-busy", "what a submission does while its resource is busy", crate::port::WhenBusy;
     "request", "a standing request to end a run early", crate::lifecycle::Request;
+    "control", "what can be asked of a deployment now, and why not", crate::control::Control;
     "probe", "what reading a step back can tell", crate::port::Probe;
     "hint", "what to do next", crate::hint::Hint;
 ];
