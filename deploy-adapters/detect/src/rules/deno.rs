@@ -60,7 +60,10 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
         build,
         build_image: Some(image(format!("denoland/deno:{}", version.value))),
         runtime_image: Some(image(format!("denoland/deno:{}", version.value))),
-        environment: [("DENO_ENV".to_owned(), "production".to_owned())].into(),
+        // What a build fetches goes along into the release, and may be written there.
+        environment: [("DENO_DIR", "/app/.deno"), ("DENO_ENV", "production")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         ..Detection::default()
     };
     detection.runtime_version = Some(version.value);

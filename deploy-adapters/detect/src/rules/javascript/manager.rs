@@ -21,6 +21,11 @@ pub(super) enum Manager {
     Bun,
 }
 
+/// The version of corepack that fetches Yarn: the newest that runs on Node 18, too.
+const COREPACK: &str = "0.31.0";
+/// Where corepack keeps what it fetched, for everybody to read.
+const COREPACK_HOME: &str = "/usr/local/share/corepack";
+
 /// Lockfiles and whose they are. In a conflict the first counts for what can be shown.
 const LOCKFILES: [(&str, Manager); 6] = [
     ("pnpm-lock.yaml", Manager::Pnpm),
@@ -116,7 +121,7 @@ pub(super) struct Member {
 #[derive(Debug, Clone)]
 pub(super) struct Toolchain<'a> {
     pub(super) manager: Manager,
-    /// The version that is asked for.
+    /// The version that is asked for, where it is an exact one.
     pub(super) version: Option<String>,
     pub(super) evidence: Option<Fact>,
     pub(super) install: Option<Found<String>>,
@@ -159,7 +164,7 @@ impl<'a> Toolchain<'a> {
         let lockfile = locks.iter().find(|(_, whose)| whose.name() == manager.name()).map(|(file, _)| *file);
         let mut toolchain = Self {
             manager,
-            version,
+            version: version.filter(|version| is_exact(version)),
             evidence,
             install: None,
             cache: manager.cache(),
@@ -263,8 +268,24 @@ impl<'a> Toolchain<'a> {
             Manager::Pnpm => Some(format!("npm install -g pnpm@{}", version(self.pnpm_of_lockfile()))),
             // The version in `packageManager` or `.yarnrc.yml` is the one that runs.
             Manager::YarnBerry => {
-                Some("npm install -g corepack@latest --force && corepack enable".to_owned())
+                let corepack = format!("npm install -g corepack@{COREPACK} --force && corepack enable");
+                // Fetched now, and where the release's user finds it: a start fetches nothing.
+                let fetch = |version: &String| {
+                    format!(
+                        "{corepack} && COREPACK_HOME={COREPACK_HOME} corepack prepare yarn@{version} --activate"
+                    )
+                };
+                Some(self.version.as_ref().map_or_else(|| corepack.clone(), fetch))
             }
+        }
+    }
+
+    /// Variables without which the manager leaves behind what the release needs.
+    pub(super) fn environment(&self) -> &'static [(&'static str, &'static str)] {
+        match self.manager {
+            Manager::Npm | Manager::Bun | Manager::YarnClassic | Manager::Pnpm => &[],
+            // Plug'n'Play runs packages out of the cache: it must be a part of the project.
+            Manager::YarnBerry => &[("COREPACK_HOME", COREPACK_HOME), ("YARN_ENABLE_GLOBAL_CACHE", "false")],
         }
     }
 
@@ -319,6 +340,12 @@ fn guess(root: &Scene<'_>, package: &Package) -> (Manager, Option<Fact>) {
         Some((file, manager)) => (*manager, Some(root.fact(file, format!("belongs to {}", manager.name())))),
         None => (Manager::Npm, None),
     }
+}
+
+/// Whether a text is a version and nothing else: it becomes a part of a command.
+fn is_exact(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_digit())
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
 
 /// Which of the two Yarns it is.

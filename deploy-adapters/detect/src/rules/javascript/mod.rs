@@ -151,6 +151,7 @@ fn project(app: &App<'_, '_>, framework: Option<(&'static Framework, &'static st
             program::describe(app, &shape, &mut detection);
         }
     }
+    detection.environment.extend(environment(app.tools.environment()));
     if detection.kind == ProjectKind::Unknown && detection.build.is_some() {
         detection.blocked.push(output_unknown(app));
     }

@@ -93,6 +93,7 @@ fn program_of(app: &App<'_, '_>, path: &str, start: String, port: u16, detection
     let inner = App { scene: &scene, package: &package, tools: &tools };
     detection.kind = ProjectKind::Server;
     detection.environment = environment(&[("NODE_ENV", "production")]);
+    detection.environment.extend(environment(tools.environment()));
     let main = ["src/main.ts", "src/main.js", "src/index.ts"].into_iter().find(|file| scene.has(file));
     let listens = main.and_then(|file| Some((file.to_owned(), super::entry::listens(scene.text(file)?))));
     let shape = Shape { port: Some(port), reads_port: start.contains("next start"), ..Shape::default() };

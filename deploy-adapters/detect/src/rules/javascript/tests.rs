@@ -635,3 +635,19 @@ fn a_root_that_hands_over_to_a_directory_is_that_app() {
     assert_eq!(detection.publish_directory.unwrap().value, "web/dist");
     assert_eq!(detection.build.unwrap().value, "yarn run build");
 }
+
+#[test]
+fn inv_37_no_text_of_a_manifest_gets_into_the_commands_that_prepare_an_image() {
+    for asked in ["9.1.0; touch x", ">=9 <10", "$(id)", "latest", "9.1.0 && id", "--registry=x", "9\nid"] {
+        for (name, lockfile) in [("pnpm", "pnpm-lock.yaml"), ("yarn", "yarn.lock")] {
+            let manifest = serde_json::json!({
+                "packageManager": format!("{name}@{asked}"),
+                "scripts": { "start": "node server.js" },
+            });
+            let files = [("package.json", manifest.to_string()), (lockfile, "__metadata:\n".to_owned())];
+            let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+            let setup = detect(&files).image_setup.join("\n");
+            assert!(!setup.contains(asked), "{setup}");
+        }
+    }
+}

@@ -145,7 +145,12 @@ fn images(
     let release = RELEASES.choose(asked);
     let version = release.version;
     let image = match FRANKEN.contains(&version) {
-        true => format!("dunglas/frankenphp:1-php{version}-bookworm"),
+        true => {
+            // A file that asks for a privilege is not executed where privileges can't be gained
+            // (frankenphp's page on Docker, "Running With No Capabilities").
+            program.detection.image_setup.push("setcap -r /usr/local/bin/frankenphp".to_owned());
+            format!("dunglas/frankenphp:1-php{version}-bookworm")
+        }
         false => {
             program.tool(
                 "mlocati/php-extension-installer:2",

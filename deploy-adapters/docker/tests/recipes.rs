@@ -1,0 +1,219 @@
+//! The generated Dockerfile of a small project of every family, to the byte: a change of one is seen.
+//!
+//! `DEPLOY_WRITE_GOLDEN=1 cargo test -p deploy-docker --test recipes` writes them anew; then read the difference.
+
+#![expect(clippy::unwrap_used, reason = "a test that reads its golden files")]
+
+use std::path::Path;
+
+use deploy_core::plan::{CommandKind, Draft, DraftRequest, Outline, draft};
+use deploy_core::spec::{Actor, Spec};
+use deploy_detect::Catalogue;
+use deploy_detect::tree::Tree;
+
+type Files = &'static [(&'static str, &'static str)];
+
+/// A family's name, and a project of it.
+const FAMILIES: &[(&str, Files)] = &[
+    (
+        "node-npm",
+        &[
+            (
+                "package.json",
+                r#"{ "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" }, "engines": { "node": "22" } }"#,
+            ),
+            ("package-lock.json", r#"{ "lockfileVersion": 3, "packages": {} }"#),
+        ],
+    ),
+    (
+        "next-pnpm",
+        &[
+            (
+                "package.json",
+                r#"{ "packageManager": "pnpm@9.1.0", "scripts": { "build": "next build", "start": "next start" }, "dependencies": { "next": "15", "react": "19" } }"#,
+            ),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+        ],
+    ),
+    (
+        "node-yarn-berry",
+        &[
+            (
+                "package.json",
+                r#"{ "packageManager": "yarn@4.5.0", "scripts": { "start": "node server.js" }, "dependencies": { "fastify": "5" } }"#,
+            ),
+            ("yarn.lock", "__metadata:\n  version: 8\n"),
+            ("server.js", "require('fastify')().listen({ port: 3000, host: '0.0.0.0' })"),
+        ],
+    ),
+    (
+        "bun",
+        &[
+            (
+                "package.json",
+                r#"{ "scripts": { "start": "bun run index.ts" }, "dependencies": { "hono": "4" } }"#,
+            ),
+            ("bun.lock", "{ \"lockfileVersion\": 1 }"),
+            ("index.ts", "export default { port: 3000, fetch: () => new Response('hi') }"),
+        ],
+    ),
+    (
+        "deno",
+        &[
+            ("deno.json", r#"{ "tasks": { "start": "deno run -A main.ts" } }"#),
+            ("main.ts", "Deno.serve({ port: 8000 }, f)"),
+        ],
+    ),
+    (
+        "python-pip",
+        &[
+            ("requirements.txt", "flask==3.0.3\ngunicorn==22.0.0\n"),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ],
+    ),
+    (
+        "python-uv",
+        &[
+            (
+                "pyproject.toml",
+                "[project]\nname = \"x\"\nversion = \"1\"\nrequires-python = \">=3.12\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n",
+            ),
+            ("uv.lock", "version = 1\n"),
+            ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ],
+    ),
+    (
+        "python-poetry-django",
+        &[
+            (
+                "pyproject.toml",
+                "[tool.poetry]\nname = \"x\"\n[tool.poetry.dependencies]\npython = \"^3.12\"\ndjango = \"^5\"\ngunicorn = \"*\"\n",
+            ),
+            ("poetry.lock", "[metadata]\nlock-version = \"2.0\"\n"),
+            (
+                "manage.py",
+                "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\nimport django\n",
+            ),
+            ("site/settings.py", "WSGI_APPLICATION = 'site.wsgi.application'\n"),
+            ("site/wsgi.py", "application = get_wsgi_application()\n"),
+        ],
+    ),
+    (
+        "go",
+        &[
+            ("go.mod", "module example.com/x\n\ngo 1.23\n"),
+            ("go.sum", ""),
+            ("main.go", "package main\n\nfunc main() { http.ListenAndServe(\":8080\", nil) }\n"),
+        ],
+    ),
+    (
+        "rust",
+        &[
+            (
+                "Cargo.toml",
+                "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\naxum = \"0.8\"\n",
+            ),
+            ("Cargo.lock", "version = 4\n"),
+            ("src/main.rs", "fn main() {}\n"),
+        ],
+    ),
+    (
+        "ruby-rails",
+        &[
+            ("Gemfile", "source 'https://rubygems.org'\nruby '3.3.0'\ngem 'rails'\ngem 'puma'\n"),
+            ("Gemfile.lock", "GEM\n  specs:\n    rails (7.1.0)\n    puma (6.4.0)\n"),
+            ("config.ru", "run Rails.application\n"),
+            ("config/application.rb", "module X; class Application < Rails::Application; end; end\n"),
+            ("bin/rails", "#!/usr/bin/env ruby\n"),
+        ],
+    ),
+    (
+        "php-laravel",
+        &[
+            ("composer.json", r#"{ "require": { "php": "^8.3", "laravel/framework": "^11" } }"#),
+            ("composer.lock", r#"{ "packages": [] }"#),
+            ("artisan", "#!/usr/bin/env php\n"),
+            ("public/index.php", "<?php\n"),
+        ],
+    ),
+    (
+        "java-spring-maven",
+        &[
+            (
+                "pom.xml",
+                "<project><modelVersion>4.0.0</modelVersion><artifactId>x</artifactId><version>1</version><parent><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-parent</artifactId><version>3.3.0</version></parent><properties><java.version>21</java.version></properties><dependencies><dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-web</artifactId></dependency></dependencies><build><plugins><plugin><groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId></plugin></plugins></build></project>",
+            ),
+            ("src/main/java/X.java", "@SpringBootApplication class X {}\n"),
+        ],
+    ),
+    (
+        "dotnet",
+        &[
+            (
+                "web.csproj",
+                "<Project Sdk=\"Microsoft.NET.Sdk.Web\"><PropertyGroup><TargetFramework>net8.0</TargetFramework></PropertyGroup></Project>",
+            ),
+            ("Program.cs", "var app = WebApplication.Create(args); app.Run();\n"),
+        ],
+    ),
+    (
+        "elixir-phoenix",
+        &[
+            (
+                "mix.exs",
+                "defmodule X.MixProject do\n  def project, do: [app: :x, elixir: \"~> 1.17\", deps: deps()]\n  defp deps, do: [{:phoenix, \"~> 1.7\"}]\nend\n",
+            ),
+            ("mix.lock", "%{}\n"),
+            ("config/runtime.exs", "import Config\n"),
+        ],
+    ),
+];
+
+fn outline(files: Files) -> Outline {
+    let target = "docker".parse().unwrap();
+    let spec = Spec::directory("app".parse().unwrap(), target, "/srv/app", Actor("anna".into()));
+    let detection = Tree::new(files).judge(&Catalogue::new(), &spec.profile).expect("it asks for ever").0;
+    let request =
+        DraftRequest { spec: &spec, detection: &detection, survey: None, executor: None, installed: &[] };
+    match draft(&request) {
+        Draft::Ready(plan) => plan.outline().clone(),
+        Draft::Blocked(plan) => plan.outline().clone(),
+    }
+}
+
+#[test]
+fn every_family_builds_from_the_dockerfile_that_was_reviewed() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes");
+    let mut changed = Vec::new();
+    for (family, files) in FAMILIES {
+        let outline = outline(files);
+        let text = deploy_docker::dockerfile(&outline)
+            .unwrap_or_else(|| panic!("{family}: no Dockerfile for {:#?}", outline.detection));
+        let path = directory.join(format!("{family}.Dockerfile"));
+        if std::env::var_os("DEPLOY_WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        if std::fs::read_to_string(&path).unwrap_or_default() != text {
+            changed.push(format!("{family}:\n{text}"));
+        }
+    }
+    assert!(changed.is_empty(), "not the reviewed ones: {}", changed.join("\n"));
+}
+
+/// What holds for every one of them, whatever the family.
+#[test]
+fn every_family_installs_before_the_source_and_runs_without_rights() {
+    for (family, files) in FAMILIES {
+        let outline = outline(files);
+        let text = deploy_docker::dockerfile(&outline).unwrap();
+        let source = text.find("\nCOPY . .\n").unwrap_or_else(|| panic!("{family}: {text}"));
+        for command in outline.commands.iter().filter(|command| command.kind == CommandKind::Install) {
+            let written = serde_json::to_string(&command.command).unwrap();
+            assert!(text.find(&written).is_some_and(|at| at < source), "{family}: {text}");
+        }
+        assert!(
+            text.matches("FROM ").count() >= 2 && text.contains("\nUSER 10001:10001\n"),
+            "{family}: {text}"
+        );
+    }
+}
