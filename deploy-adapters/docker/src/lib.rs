@@ -48,6 +48,10 @@ mod survey;
 pub use executor::{DockerConfig, DockerExecutor};
 pub use secrets::Resolve;
 
+/// What a build from a generated Dockerfile never gets, as the first lines of its `.dockerignore`; those of the
+/// project's own follow.
+pub const NEVER_SENT: &str = build::ignore::NEVER;
+
 /// The Dockerfile that is generated for an outline, where one is.
 #[must_use]
 pub fn dockerfile(outline: &deploy_core::plan::Outline) -> Option<String> {

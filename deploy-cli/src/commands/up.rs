@@ -16,7 +16,7 @@ use super::{Context, preview, watch};
 use crate::args::UpArgs;
 use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
-use crate::output::{json, result};
+use crate::output::{json, result, tell};
 use crate::request::{plan_request, spec};
 use crate::wiring::{previewer, require_docker, sources};
 
@@ -83,8 +83,11 @@ async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
         false => Vec::new(),
     };
     if cx.json {
-        json(&json!({ "plan": document, "files": files, "dockerfile": dockerfile }));
+        let ignored = dockerfile.is_some().then_some(deploy_docker::NEVER_SENT);
+        json(&json!({ "plan": document, "files": files, "dockerfile": dockerfile, "dockerignore": ignored }));
     } else if let Some(text) = dockerfile {
+        tell("never sent to the build, besides what the project's .dockerignore names:");
+        deploy_docker::NEVER_SENT.lines().for_each(|line| tell(&format!("  {line}")));
         result(text.trim_end());
     } else {
         for command in &document.commands {

@@ -45,6 +45,7 @@ fn a_dry_run_shows_the_dockerfile_that_would_be_generated() {
     place.write("app/deploy.toml", TOML);
     let shown = run(&place, "unix:///nowhere/docker.sock", &["up", "app", "--dry-run"]);
     shown.exits(0).prints("FROM node:").prints("USER 10001:10001").prints("EXPOSE 8080");
+    assert!(shown.err.contains("never sent to the build") && shown.err.contains("**/.env"), "{}", shown.err);
 }
 
 /// An engine with the base image; `None`, loudly, where there is none.

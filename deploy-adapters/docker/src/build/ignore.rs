@@ -5,7 +5,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 /// What a generated Dockerfile never sees: what install makes anew, and files with other people's secrets.
-const NEVER: &str =
+pub(crate) const NEVER: &str =
     ".git\n**/node_modules\n**/.venv\n**/venv\n**/__pycache__\n**/.env\n**/.env.*\n!**/.env.example\n";
 
 /// A list of patterns.
