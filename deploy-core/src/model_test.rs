@@ -597,3 +597,59 @@ fn every_state_and_every_input_keep_the_laws() {
     // A number that moves whenever behaviour moves: look why before you change it.
     assert_eq!(states, [29_757, 29_759, 17_703, 58_701]);
 }
+
+/// Takes the first answer to everything; `last` is what comes after two of them.
+fn third(approval: Approval, last: u32) -> Deployment {
+    const HOPED: u32 = 5;
+    let spec = testkit::spec(approval);
+    let history = testkit::strategies::drive(spec, &sample_plan(), &[HOPED, HOPED, last]);
+    Deployment::replay(&history).unwrap()
+}
+
+#[test]
+fn inv_10_what_waits_for_a_person_says_until_when() {
+    let drafted = at(2_000);
+    let planned = third(Approval::Required, 5);
+    assert!(matches!(planned.phase(), Phase::Planned(_)));
+    assert_eq!(planned.deadline(), Some(drafted.after(crate::lifecycle::APPROVAL_WINDOW)));
+    // The second of the answers to a draft is a plan that says no.
+    let blocked = third(Approval::Automatic, 2 + (1 << 3));
+    assert!(matches!(blocked.phase(), Phase::Blocked(_)));
+    assert_eq!(blocked.deadline(), Some(drafted.after(crate::lifecycle::BLOCKED_WINDOW)));
+}
+
+#[test]
+fn inv_10_what_waits_for_a_person_ends_at_its_time_and_not_before() {
+    for waiting in [third(Approval::Required, 5), third(Approval::Automatic, 2 + (1 << 3))] {
+        let due = waiting.deadline().unwrap();
+        let tick = |state: &Deployment, at: Timestamp| {
+            let events = state.decide(&Input::Tick { at }).unwrap();
+            events.iter().map(|envelope| envelope.event.kind()).collect::<Vec<_>>()
+        };
+        assert_eq!(tick(&waiting, Timestamp::from_millis(due.as_millis() - 1)), []);
+        assert_eq!(tick(&waiting, due), [EventKind::Failed]);
+    }
+}
+
+#[test]
+fn inv_31_a_held_plan_outlives_its_time() {
+    let planned = third(Approval::Required, 5);
+    let due = planned.deadline().unwrap();
+    let pause = Input::Command { command: Command::Pause, by: Actor("anna".into()), at: at(3_000) };
+    let events = planned.decide(&pause).unwrap();
+    let held = events.iter().try_fold(planned, Deployment::evolve).unwrap();
+    assert_eq!(held.deadline(), None);
+    assert_eq!(held.decide(&Input::Tick { at: due }).unwrap(), []);
+}
+
+#[test]
+fn a_plan_that_was_approved_beforehand_waits_for_nobody() {
+    assert!(matches!(third(Approval::Automatic, 5).phase(), Phase::Executing(_)));
+}
+
+#[test]
+fn phases_are_called_by_their_names() {
+    for kind in EDGES.iter().flat_map(|(from, _, to)| [from, to]) {
+        assert_eq!(kind.name(), format!("{kind:?}"));
+    }
+}
