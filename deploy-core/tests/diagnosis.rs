@@ -47,6 +47,19 @@ fn every_rule_has_a_recorded_output() {
     assert_eq!(rules, outputs);
 }
 
+/// What git or the engine say is about them, not about the project's program.
+#[test]
+fn a_failure_of_something_else_is_not_explained_by_what_programs_print() {
+    let line = "./start.sh: Permission denied".to_owned();
+    for code in FailureCode::ALL {
+        let explained = likely(&Failure::new(*code, "it failed").with_tail([line.clone()])).is_some();
+        let own =
+            matches!(code.code(), "build_failed" | "build_not_started" | "release_exited" | "start_refused")
+                || matches!(code.code(), "unhealthy" | "out_of_memory" | "image_unavailable");
+        assert_eq!(explained, own, "{}", code.code());
+    }
+}
+
 #[test]
 fn what_no_rule_knows_is_not_guessed_at() {
     let failure = Failure::new(FailureCode::BuildFailed, "it ended with exit code 1")

@@ -18,6 +18,17 @@ pub(super) enum From {
     Any,
 }
 
+/// What a build says of itself when it fails.
+const BUILDING: [FailureCode; 2] = [FailureCode::BuildFailed, FailureCode::BuildNotStarted];
+/// What a release says of itself, or is found to be. Nothing else is explained by what a program printed.
+const RUNNING: [FailureCode; 5] = [
+    FailureCode::ReleaseExited,
+    FailureCode::StartRefused,
+    FailureCode::Unhealthy,
+    FailureCode::OutOfMemory,
+    FailureCode::ImageUnavailable,
+];
+
 /// A rule: what a line says, and what that means. A `{}` of `says` takes text from the line over into
 /// the `{}` of `cause` and `next`.
 #[derive(Debug)]
@@ -37,11 +48,11 @@ impl Rule {
 
     /// Whether the failure is one that this rule can explain.
     pub(super) fn concerns(&self, code: FailureCode) -> bool {
-        let build = matches!(code, FailureCode::BuildFailed | FailureCode::BuildNotStarted);
+        let (build, run) = (BUILDING.contains(&code), RUNNING.contains(&code));
         match self.from {
             From::Build => build,
-            From::Run => !build,
-            From::Any => true,
+            From::Run => run,
+            From::Any => build || run,
         }
     }
 
@@ -118,6 +129,13 @@ pub(super) const RULES: &[Rule] = &[
         "bring the lockfile up to date and commit it",
     )
     .command("yarn install"),
+    rule(
+        "private_repository",
+        From::Build,
+        &["Permission denied (publickey"],
+        "The build may not read a private repository.",
+        "name the dependency over https with a token of [secrets], or publish it to a registry",
+    ),
     rule(
         "private_package",
         From::Build,
