@@ -162,9 +162,12 @@ impl Part {
     }
 
     async fn keep_as(mut self, path: &Path) -> Result<(), Problem> {
-        tokio::fs::rename(&self.path, path).await.map_err(|error| unwritable(&error))?;
+        let wrong = |error: std::io::Error| unwritable(&error);
+        tokio::fs::rename(&self.path, path).await.map_err(wrong)?;
         self.kept = true;
-        Ok(())
+        // A name is there after a power cut only when its directory was written, too.
+        let directory = path.parent().unwrap_or(path);
+        tokio::fs::File::open(directory).await.map_err(wrong)?.sync_all().await.map_err(wrong)
     }
 }
 
