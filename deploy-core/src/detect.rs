@@ -162,6 +162,11 @@ pub struct Detection {
     /// install command may need all of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<String>,
+    /// What a generated image does with the manifests alone, before the source comes in, where no install command does
+    /// it: fetches, and compiles where it can, what others wrote. Each is one command as words; none is run anywhere
+    /// else. It only saves time: the build does without it, so that its failure is not the build's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<Vec<String>>,
     /// What the running release needs of the build's directory, relative to the workspace (the base directory if there
     /// is none); everything when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]

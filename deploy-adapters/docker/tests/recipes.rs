@@ -3,8 +3,11 @@
 //! `DEPLOY_WRITE_GOLDEN=1 cargo test -p deploy-docker --test recipes` writes them anew; then read the difference.
 
 #![expect(clippy::unwrap_used, reason = "a test that reads its golden files")]
+#![expect(clippy::disallowed_methods, reason = "a test that runs what a Dockerfile runs")]
 
 use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
 
 use deploy_core::plan::{CommandKind, Draft, DraftRequest, Outline, draft};
 use deploy_core::spec::{Actor, Spec};
@@ -12,6 +15,9 @@ use deploy_detect::Catalogue;
 use deploy_detect::tree::Tree;
 
 type Files = &'static [(&'static str, &'static str)];
+
+/// What Cargo writes for the workspace below.
+const RUST_LOCK: &str = "version = 4\n\n[[package]]\nname = \"web\"\nversion = \"0.1.0\"\ndependencies = [\n \"words\",\n]\n\n[[package]]\nname = \"words\"\nversion = \"0.1.0\"\n";
 
 /// A family's name, and a project of it.
 const FAMILIES: &[(&str, Files)] = &[
@@ -118,6 +124,28 @@ const FAMILIES: &[(&str, Files)] = &[
         ],
     ),
     (
+        "rust-workspace",
+        &[
+            ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"2\"\n"),
+            ("Cargo.lock", RUST_LOCK),
+            (
+                "crates/words/Cargo.toml",
+                "[package]\nname = \"words\"\nversion = \"0.1.0\"\nedition = \"2021\"\nbuild = \"make.rs\"\n\n[[bench]]\nname = \"quick\"\n",
+            ),
+            ("crates/words/make.rs", "fn main() { println!(\"cargo:rustc-env=MADE=real\"); }\n"),
+            ("crates/words/benches/quick.rs", "fn main() {}\n"),
+            ("crates/words/src/lib.rs", "pub const WORDS: &str = env!(\"MADE\");\n"),
+            (
+                "crates/web/Cargo.toml",
+                "[package]\nname = \"web\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nwords = { path = \"../words\" }\n",
+            ),
+            (
+                "crates/web/src/main.rs",
+                "use std::net::TcpListener as _;\n\nfn main() { println!(\"{}\", words::WORDS); }\n",
+            ),
+        ],
+    ),
+    (
         "ruby-rails",
         &[
             ("Gemfile", "source 'https://rubygems.org'\nruby '3.3.0'\ngem 'rails'\ngem 'puma'\n"),
@@ -147,6 +175,17 @@ const FAMILIES: &[(&str, Files)] = &[
         ],
     ),
     (
+        "java-gradle",
+        &[
+            (
+                "build.gradle.kts",
+                "plugins { id(\"org.springframework.boot\") version \"3.3.0\"\n  java }\njava { toolchain { languageVersion = JavaLanguageVersion.of(21) } }\ndependencies { implementation(\"org.springframework.boot:spring-boot-starter-web\") }\n",
+            ),
+            ("settings.gradle.kts", "rootProject.name = \"x\"\n"),
+            ("src/main/java/X.java", "@SpringBootApplication class X {}\n"),
+        ],
+    ),
+    (
         "dotnet",
         &[
             (
@@ -169,12 +208,17 @@ const FAMILIES: &[(&str, Files)] = &[
     ),
 ];
 
+fn spec() -> Spec {
+    Spec::directory("app".parse().unwrap(), "docker".parse().unwrap(), "/srv/app", Actor("anna".into()))
+}
+
 fn outline(files: Files) -> Outline {
-    let target = "docker".parse().unwrap();
-    let spec = Spec::directory("app".parse().unwrap(), target, "/srv/app", Actor("anna".into()));
+    outline_of(files, &spec())
+}
+
+fn outline_of(files: Files, spec: &Spec) -> Outline {
     let detection = Tree::new(files).judge(&Catalogue::new(), &spec.profile).expect("it asks for ever").0;
-    let request =
-        DraftRequest { spec: &spec, detection: &detection, survey: None, executor: None, installed: &[] };
+    let request = DraftRequest { spec, detection: &detection, survey: None, executor: None, installed: &[] };
     match draft(&request) {
         Draft::Ready(plan) => plan.outline().clone(),
         Draft::Blocked(plan) => plan.outline().clone(),
@@ -207,6 +251,7 @@ fn every_family_installs_before_the_source_and_runs_without_rights() {
         let outline = outline(files);
         let text = deploy_docker::dockerfile(&outline).unwrap();
         let source = text.find("\nCOPY . .\n").unwrap_or_else(|| panic!("{family}: {text}"));
+        assert!(family == &"deno" || text.find("\nRUN ").is_some_and(|at| at < source), "{family}: {text}");
         for command in outline.commands.iter().filter(|command| command.kind == CommandKind::Install) {
             let written = serde_json::to_string(&command.command).unwrap();
             assert!(text.find(&written).is_some_and(|at| at < source), "{family}: {text}");
@@ -216,4 +261,53 @@ fn every_family_installs_before_the_source_and_runs_without_rights() {
             "{family}: {text}"
         );
     }
+}
+
+/// What was compiled of stand-ins is never taken for the program, though the source that comes in is older than it.
+#[test]
+fn a_stand_in_never_gets_into_a_release_of_rust() {
+    let (_, files) = FAMILIES.iter().find(|(family, _)| family == &"rust-workspace").unwrap();
+    let outline = outline(files);
+    let place = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(place.path()).env_remove("CARGO_TARGET_DIR");
+        let output = command.env("CARGO_NET_OFFLINE", "true").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let write = |(path, text): &(&str, &str)| {
+        let path = place.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = std::fs::File::create(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    };
+    let is_early = |path: &str| outline.detection.manifests.iter().any(|manifest| manifest == path);
+    files.iter().filter(|(path, _)| is_early(path)).for_each(write);
+    let mut ahead = outline.detection.ahead.iter().map(|words| words.iter().map(String::as_str).collect());
+    let said: Vec<String> = ahead.by_ref().map(|words: Vec<&str>| run(&words).1).collect();
+    assert!(said.concat().contains("Compiling web"), "nothing was compiled ahead: {said:?}");
+
+    files.iter().for_each(write);
+    run(&["/bin/sh", "-c", &command(&outline, CommandKind::Build)]);
+    let (told, _) = run(&["/bin/sh", "-c", &command(&outline, CommandKind::Start)]);
+    assert_eq!(told, "real\n");
+}
+
+fn command(outline: &Outline, kind: CommandKind) -> String {
+    outline.commands.iter().find(|command| command.kind == kind).unwrap().command.clone()
+}
+
+/// A command of one's own may read any file: all of the source is there before it.
+#[test]
+fn an_install_command_of_ones_own_sees_all_of_the_source() {
+    let (_, files) = FAMILIES.iter().find(|(family, _)| family == &"node-npm").unwrap();
+    let mut spec = spec();
+    spec.profile.runtime.install = Some("sh tools/install.sh".to_owned());
+    let text = deploy_docker::dockerfile(&outline_of(files, &spec)).unwrap();
+    let source = text.find("\nCOPY . .\n").unwrap();
+    assert!(text.find("tools/install.sh").is_some_and(|at| source < at), "{text}");
+    assert!(!text.contains("COPY [\"package.json\""), "{text}");
 }

@@ -40,9 +40,7 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     let start = task(scene, file, &config, "start").or_else(|| by_entry(scene));
     let build = match task(scene, file, &config, "build") {
         Some(build) => Some(build),
-        None => entry(scene)
-            .filter(|_| config.text_at(&["tasks", "start"]).is_none())
-            .map(|entry| scene.found(format!("deno cache {entry}"), entry, "fetches what it imports")),
+        None => start.as_ref().and_then(|start| fetch(scene, &start.value)),
     };
     let version = version(scene, file);
     let fresh = config.at(&["imports"]).to_string().contains("fresh")
@@ -81,6 +79,15 @@ fn task(scene: &Scene<'_>, file: &str, config: &Value, name: &str) -> Option<Fou
     let single = command.starts_with("deno ") && !command.contains(['&', '|', ';', '>', '<', '$', '`', '*']);
     let command = if single { command.to_owned() } else { format!("deno task {name}") };
     Some(scene.found(command, file, format!("has the task {name:?}")))
+}
+
+/// Fetches what the file that is run imports, so that the release doesn't have to when it starts.
+fn fetch(scene: &Scene<'_>, start: &str) -> Option<Found<String>> {
+    let mut words = start.split_whitespace();
+    let runs = words.next() == Some("deno") && matches!(words.next(), Some("run" | "serve"));
+    let entry = words.find(|word| !word.starts_with('-')).filter(|_| runs)?;
+    let is_file = ![':', '"', '\''].iter().any(|sign| entry.contains(*sign)) && scene.has(entry);
+    is_file.then(|| scene.found(format!("deno cache {entry}"), entry, "fetches what it imports"))
 }
 
 fn entry(scene: &Scene<'_>) -> Option<&'static str> {
@@ -150,6 +157,14 @@ mod tests {
         assert_eq!(value(&detection.build).as_deref(), Some("deno task build"));
         assert_eq!(detection.internal_port.unwrap().value, 8000);
         assert_eq!((detection.kind, codes(&detection.blocked)), (ProjectKind::Server, vec![]));
+
+        let config = r#"{ "tasks": { "start": "deno run -A --port 1 main.ts" } }"#;
+        let detection = detect(&[("deno.json", config), ("main.ts", "Deno.serve(f)")]);
+        assert_eq!(value(&detection.build), None, "what follows an option may be its value");
+
+        let config = r#"{ "tasks": { "start": "deno run --allow-net src/main.ts" } }"#;
+        let detection = detect(&[("deno.json", config), ("src/main.ts", "Deno.serve(f)")]);
+        assert_eq!(value(&detection.build).as_deref(), Some("deno cache src/main.ts"));
 
         let files = [("deno.json", "{}"), ("main.ts", "console.log(1)"), (".deno-version", "2.1.4\n")];
         let detection = detect(&files);

@@ -1,7 +1,8 @@
 //! The generated Dockerfile. Pure: the same outline gives the same text to the byte.
 //!
 //! Two stages. The first installs and builds: what the install command reads is copied before the source, so a
-//! change of the source alone does not install again. The second holds what the release needs and nothing else,
+//! change of the source alone does not install again. Where nothing is installed because the build itself fetches and
+//! compiles what others wrote (Cargo, Maven, Gradle), that is done ahead from the manifests, with what detection says. The second holds what the release needs and nothing else,
 //! and runs as a user without rights. Every command stands in it exactly as it was written, as one JSON text:
 //! nothing in a command can become an instruction of the Dockerfile.
 
@@ -27,8 +28,10 @@ pub(crate) struct Recipe {
     pub(crate) build_image: String,
     /// The image that runs.
     pub(crate) runtime_image: String,
-    /// What the install command reads: files, and directories with a `/` at the end.
+    /// What install, or what is done ahead, reads: files, and directories with a `/` at the end.
     pub(crate) manifests: Vec<String>,
+    /// What is done with the manifests alone, each as words, where nothing is installed.
+    pub(crate) ahead: Vec<Vec<String>>,
     /// What the release needs of the build's directory; all of it when empty.
     pub(crate) runtime_files: Vec<String>,
     /// Directories that builds keep.
@@ -84,11 +87,18 @@ impl Recipe {
         let runs_where_built = detection.build_image.is_some() && detection.runtime_image.is_none();
         let by_hand = install.is_some_and(|install| install.origin == Origin::Explicit);
         let whole = build_image == runtime_image && (by_hand || runs_where_built);
+        // A command of one's own may read anything; the one that was found reads what was found with it.
+        let reads_manifests = install.is_none_or(|install| {
+            detection.install.as_ref().is_some_and(|found| found.value == install.command)
+        });
+        let manifests = if reads_manifests { detection.manifests.clone() } else { Vec::new() };
+        let ahead = if install.is_none() { detection.ahead.clone() } else { Vec::new() };
         let secrets = outline.profile.secrets.iter().filter(|(_, secret)| secret.build);
         Some(Self {
             build_image,
             runtime_image,
-            manifests: detection.manifests.clone(),
+            manifests,
+            ahead,
             runtime_files: detection.runtime_files.clone(),
             caches: detection.caches.clone(),
             environment: detection.environment.clone(),

@@ -16,6 +16,7 @@ fn node() -> Recipe {
             "package-lock.json".to_owned(),
             "packages/a/package.json".to_owned(),
         ],
+        ahead: Vec::new(),
         runtime_files: Vec::new(),
         caches: vec!["/root/.npm".to_owned()],
         environment: BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
@@ -44,10 +45,10 @@ ARG LOG_LEVEL
 COPY ["package.json","./"]
 COPY ["package-lock.json","./"]
 COPY ["packages/a/package.json","./packages/a/"]
-RUN --mount=type=cache,sharing=locked,target=/root/.npm --mount=type=secret,id=NPM_TOKEN ["/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\" && export NPM_TOKEN && exec /bin/sh -c \"$0\"","npm ci"]
+RUN --mount=type=cache,sharing=locked,target=/root/.npm --mount=type=secret,id=NPM_TOKEN ["/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\" && export NPM_TOKEN && exec \"$0\" \"$@\"","/bin/sh","-c","npm ci"]
 ENV NODE_ENV="production"
 COPY . .
-RUN --mount=type=cache,sharing=locked,target=/root/.npm --mount=type=secret,id=NPM_TOKEN ["/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\" && export NPM_TOKEN && exec /bin/sh -c \"$0\"","npm run build"]
+RUN --mount=type=cache,sharing=locked,target=/root/.npm --mount=type=secret,id=NPM_TOKEN ["/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\" && export NPM_TOKEN && exec \"$0\" \"$@\"","/bin/sh","-c","npm run build"]
 
 FROM node:22-bookworm-slim
 WORKDIR /app

@@ -34,22 +34,33 @@ pub(super) fn build_stage(recipe: &Recipe, mounts: Mounts) -> String {
         line(text, &format!("ARG {name}"));
     }
     let manifests = recipe.manifests.iter().all(|path| is_literal(path)) && !recipe.manifests.is_empty();
+    let is_early = manifests && (recipe.install.is_some() || !recipe.ahead.is_empty());
+    if is_early {
+        recipe.manifests.iter().for_each(|path| copy_manifest(text, path));
+    } else {
+        line(text, "COPY . .");
+    }
     if let Some(install) = &recipe.install {
-        if manifests {
-            recipe.manifests.iter().for_each(|path| copy_manifest(text, path));
-        } else {
-            line(text, "COPY . .");
+        within(text, recipe, &run(&shell(install), recipe, mounts));
+    } else if is_early {
+        for words in &recipe.ahead {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            within(text, recipe, &run(&words, recipe, mounts));
         }
-        within(text, recipe, &run(install, recipe, mounts));
     }
     environment(text, recipe, |name| name == NODE_ENV);
-    if manifests || recipe.install.is_none() {
+    if is_early {
         line(text, "COPY . .");
     }
     if let Some(build) = &recipe.build {
-        within(text, recipe, &run(build, recipe, mounts));
+        within(text, recipe, &run(&shell(build), recipe, mounts));
     }
     out
+}
+
+/// A command as it was written, for the shell to read.
+fn shell(command: &str) -> [&str; 3] {
+    ["/bin/sh", "-c", command]
 }
 
 /// An instruction in the app's own directory, where that is not the build's.
@@ -137,24 +148,25 @@ fn environment(text: &mut String, recipe: &Recipe, which: impl Fn(&str) -> bool)
     }
 }
 
-/// A command, whole and alone: where secrets are needed it is handed on as an argument, not spliced.
-fn run(command: &str, recipe: &Recipe, mounts: Mounts) -> String {
+/// A command as words: where secrets are needed, what exports them gets the words as arguments, nothing is spliced.
+fn run(words: &[&str], recipe: &Recipe, mounts: Mounts) -> String {
     if mounts == Mounts::No {
-        return format!("RUN {}", json(&["/bin/sh", "-c", command]));
+        return format!("RUN {}", json(words));
     }
     let caches = recipe.caches.iter().filter(|path| is_literal(path));
     let caches = caches.map(|path| format!(" --mount=type=cache,sharing=locked,target={path}"));
     let secrets = recipe.secrets.iter().map(|name| format!(" --mount=type=secret,id={name}"));
     let flags: String = caches.chain(secrets).collect();
     if recipe.secrets.is_empty() {
-        return format!("RUN{flags} {}", json(&["/bin/sh", "-c", command]));
+        return format!("RUN{flags} {}", json(words));
     }
     let exports: String = recipe
         .secrets
         .iter()
         .map(|name| format!("{name}=\"$(cat /run/secrets/{name})\" && export {name} && "))
         .collect();
-    format!("RUN{flags} {}", json(&["/bin/sh", "-c", &format!("{exports}exec /bin/sh -c \"$0\""), command]))
+    let exports = format!("{exports}exec \"$0\" \"$@\"");
+    format!("RUN{flags} {}", json(&[&["/bin/sh", "-c", &exports], words].concat()))
 }
 
 fn copy_manifest(text: &mut String, path: &str) {

@@ -4,6 +4,7 @@ WORKDIR /app
 ENV DENO_DIR="/app/.deno"
 ENV DENO_ENV="production"
 COPY . .
+RUN ["/bin/sh","-c","deno cache main.ts"]
 
 FROM denoland/deno:2.5.0
 WORKDIR /app

@@ -2,6 +2,8 @@
 FROM maven:3.9-eclipse-temurin-21 AS build
 WORKDIR /app
 ENV PORT="8080"
+COPY ["pom.xml","./"]
+RUN --mount=type=cache,sharing=locked,target=/root/.m2 ["/bin/sh","-c","mvn --batch-mode --fail-never dependency:go-offline || true"]
 COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.m2 ["/bin/sh","-c","mvn --batch-mode -DskipTests package"]
 

@@ -2,6 +2,11 @@
 FROM rust:1.98-bookworm AS build
 WORKDIR /app
 ENV PORT="8080"
+COPY ["Cargo.toml","./"]
+COPY ["Cargo.lock","./"]
+RUN --mount=type=cache,sharing=locked,target=/usr/local/cargo/registry --mount=type=cache,sharing=locked,target=/usr/local/cargo/git ["/bin/sh","-c","for file; do mkdir -p \"$(dirname \"$file\")\" && echo 'fn main() {}' > \"$file\" || exit; done","stand-in","src/main.rs"]
+RUN --mount=type=cache,sharing=locked,target=/usr/local/cargo/registry --mount=type=cache,sharing=locked,target=/usr/local/cargo/git ["/bin/sh","-c","/bin/sh -c \"$0\" && cargo clean --release \"$@\" || rm -rf target","cargo build --release --locked","--package","x"]
+RUN --mount=type=cache,sharing=locked,target=/usr/local/cargo/registry --mount=type=cache,sharing=locked,target=/usr/local/cargo/git ["rm","-f","src/main.rs"]
 COPY . .
 RUN --mount=type=cache,sharing=locked,target=/usr/local/cargo/registry --mount=type=cache,sharing=locked,target=/usr/local/cargo/git ["/bin/sh","-c","cargo build --release --locked"]
 

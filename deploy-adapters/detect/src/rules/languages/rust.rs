@@ -1,5 +1,6 @@
 //! Rust: which binary of which package is the program.
 
+mod ahead;
 mod package;
 
 use deploy_core::detect::{Detection, Found, ProjectKind};
@@ -121,6 +122,7 @@ fn member(scene: &Scene<'_>, manifest: &Value, directory: &str, package: &Packag
     let which = if bin.name == package.name { String::new() } else { format!(" --bin {}", bin.name) };
     let build = format!("cargo build --release{} --package {}{which}", locked(scene), package.name);
     run(scene, &mut program, bin, build, "target/release", evidence, &format!("{directory}/"));
+    ahead::note(scene, manifest, &mut program);
     program.plan(scene)
 }
 
@@ -147,6 +149,8 @@ fn program(scene: &Scene<'_>, manifest: &Value, package: &Package) -> Detection 
             evidence: root.fact(MANIFEST, "is the workspace that it belongs to"),
         });
         program.detection.runtime_files.clear();
+    } else {
+        ahead::note(scene, manifest, &mut program);
     }
     program.plan(scene)
 }

@@ -135,6 +135,9 @@ fn plan(
     };
     let build = format!("{gradle} --no-daemon {task}");
     program.detection.build = Some(scene.found(build, &module.file, "describes the build"));
+    if around.is_none() {
+        ahead(scene, settings, &gradle, member, &mut program);
+    }
     let output = format!("{}{output}", module.directory);
     let fact = |made: &str| format!("makes {made}");
     if let Some(install) = output.strip_suffix("build/install") {
@@ -165,6 +168,19 @@ fn plan(
         around.note(&mut program, SETTINGS[0]);
     }
     program.plan(scene)
+}
+
+/// Fetches what the build files name. A plugin that reads the source may not find it, which is no failure here.
+fn ahead(scene: &Scene<'_>, settings: &str, gradle: &str, member: Option<&str>, program: &mut Program) {
+    let projects = projects(scene, settings);
+    // The name of a member is as its directory is called: the shell gets it as an argument.
+    let of_member = member.map_or(String::new(), |member| format!(":{}:", member.replace('/', ":")));
+    let words = ["/bin/sh", "-c", &format!("{gradle} --no-daemon --quiet \"$0\" || true")].map(str::to_owned);
+    program.detection.ahead = vec![words.into_iter().chain([format!("{of_member}dependencies")]).collect()];
+    program.manifests(scene, &FILES);
+    program.manifests(scene, &SETTINGS);
+    program.manifests(scene, &["gradle.properties", "gradle/", "gradlew", "buildSrc/", "build-logic/"]);
+    program.detection.manifests.extend(projects.into_iter().map(|(name, file)| format!("{name}/{file}")));
 }
 
 /// The name of the root project.

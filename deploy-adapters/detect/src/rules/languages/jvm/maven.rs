@@ -90,6 +90,9 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<&Aro
     };
     let build = format!("{maven} --batch-mode -DskipTests{which} package");
     program.detection.build = Some(scene.found(build, &module.file, "describes the build"));
+    if around.is_none() {
+        ahead(scene, root, &maven, &mut program);
+    }
     let made = jar(own, &module);
     let is_archive = made.ends_with(".war") && !module.description.contains("spring-boot");
     if is_archive {
@@ -108,6 +111,18 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<&Aro
         around.note(&mut program, POM);
     }
     program.plan(scene)
+}
+
+/// Fetches what the poms name. A module that needs another one can't be resolved before that is built, which is no
+/// failure here.
+fn ahead(scene: &Scene<'_>, root: &str, maven: &str, program: &mut Program) {
+    let command = format!("{maven} --batch-mode --fail-never dependency:go-offline || true");
+    program.detection.ahead = vec![["/bin/sh", "-c", &command].map(str::to_owned).to_vec()];
+    program.manifests(scene, &[POM, "mvnw", ".mvn/"]);
+    program
+        .detection
+        .manifests
+        .extend(modules(scene, root).into_iter().map(|module| format!("{module}/{POM}")));
 }
 
 fn images(scene: &Scene<'_>, module: &Module, program: &mut Program) {

@@ -59,7 +59,8 @@ impl Package {
     }
 }
 
-fn bins(scene: &Scene<'_>, manifest: &Value, package: &str) -> Vec<Bin> {
+/// The programs of a package, by its manifest and by where Cargo looks for them.
+pub(super) fn bins(scene: &Scene<'_>, manifest: &Value, package: &str) -> Vec<Bin> {
     let mut bins: Vec<Bin> = Vec::new();
     for bin in manifest.at(&["bin"]).as_array().into_iter().flatten() {
         let Some(name) = bin.text_at(&["name"]) else { continue };
