@@ -146,6 +146,23 @@ const FAMILIES: &[(&str, Files)] = &[
         ],
     ),
     (
+        "ocaml",
+        &[
+            ("dune-project", "(lang dune 3.0)\n(package (name x) (depends dream))\n"),
+            ("x.opam", "depends: [ \"dream\" ]\n"),
+            ("bin/dune", "(executable (name main) (libraries dream))\n"),
+            ("bin/main.ml", "let () = Dream.run ~interface:\"0.0.0.0\" (fun _ -> Dream.html \"hi\")\n"),
+        ],
+    ),
+    (
+        "zola",
+        &[
+            ("config.toml", "base_url = \"https://example.com\"\n"),
+            ("content/_index.md", "hi\n"),
+            ("templates/index.html", "<h1>hi</h1>\n"),
+        ],
+    ),
+    (
         "ruby-rails",
         &[
             ("Gemfile", "source 'https://rubygems.org'\nruby '3.3.0'\ngem 'rails'\ngem 'puma'\n"),
@@ -251,7 +268,10 @@ fn every_family_installs_before_the_source_and_runs_without_rights() {
         let outline = outline(files);
         let text = deploy_docker::dockerfile(&outline).unwrap();
         let source = text.find("\nCOPY . .\n").unwrap_or_else(|| panic!("{family}: {text}"));
-        assert!(family == &"deno" || text.find("\nRUN ").is_some_and(|at| at < source), "{family}: {text}");
+        for words in &outline.detection.ahead {
+            let written = serde_json::to_string(words).unwrap();
+            assert!(text.find(&written).is_some_and(|at| at < source), "{family}: {text}");
+        }
         for command in outline.commands.iter().filter(|command| command.kind == CommandKind::Install) {
             let written = serde_json::to_string(&command.command).unwrap();
             assert!(text.find(&written).is_some_and(|at| at < source), "{family}: {text}");

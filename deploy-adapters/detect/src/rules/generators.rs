@@ -1,6 +1,6 @@
 //! Site generators outside the world of Node: one row each.
 
-use deploy_core::detect::{Detection, Found, ProjectKind, SupportTier};
+use deploy_core::detect::{BuildTool, Detection, Found, ProjectKind, SupportTier};
 use deploy_core::path::Inside;
 use deploy_core::reason::{Reason, ReasonCode};
 use serde_json::Value;
@@ -20,6 +20,8 @@ pub(super) const DOCUMENTATION: Rule = |scene| detect(scene, DOCUMENTATION_GENER
 enum Tool {
     /// A program of its own, in an image.
     Program,
+    /// A program that is all there is in an image, by the image and where it lies there: no shell can start it.
+    Alone(&'static str, &'static str),
     /// A package of Python, by this name.
     Python(&'static str),
     /// Gems, from the Gemfile.
@@ -59,7 +61,7 @@ const PYTHON: &str = "python:3.13";
 /// In this order: what is told apart by a word in a shared file name comes first.
 #[rustfmt::skip]
 const SITE_GENERATORS: &[Generator] = &[
-    row("Zola", "zola", "markdown", &[Word("config.toml", "base_url")], Tool::Program, "zola build", "public", (&["config.toml"], &["output_dir"]), "ghcr.io/getzola/zola:v0.21.0"),
+    row("Zola", "zola", "markdown", &[Word("config.toml", "base_url")], Tool::Alone("ghcr.io/getzola/zola:v0.21.0", "/bin/zola"), "zola build", "public", (&["config.toml"], &["output_dir"]), "debian:bookworm-slim"),
     row("Hugo", "hugo", "go", HUGO, Tool::Program, "hugo --gc --minify", "public", (HUGO_FILES, &["publishDir"]), "hugomods/hugo:exts-0.152.2"),
     row("Middleman", "middleman", "ruby", &[Word("Gemfile", "middleman")], Tool::Ruby, "bundle exec middleman build", "build", NOWHERE, RUBY),
     row("Bridgetown", "bridgetown", "ruby", &[Word("Gemfile", "bridgetown")], Tool::Ruby, "bin/bridgetown deploy", "output", NOWHERE, RUBY),
@@ -181,6 +183,11 @@ fn install(scene: &Scene<'_>, generator: &Generator, detection: &mut Detection) 
     let found = |command: &str, file: &str, fact: &str| Some(scene.found(command.to_owned(), file, fact));
     match generator.tool {
         Tool::Program => {}
+        Tool::Alone(image, program) => detection.build_tools.push(BuildTool {
+            image: image.to_owned(),
+            from: program.to_owned(),
+            to: "/usr/local/bin/".to_owned(),
+        }),
         Tool::Ruby if scene.has("Gemfile") => {
             detection.package_manager = Some("bundler".to_owned());
             detection.install = found("bundle install", "Gemfile", "names what the site is built with");

@@ -23,6 +23,8 @@ pub(super) fn build_stage(recipe: &Recipe, mounts: Mounts) -> String {
     let mut out = String::new();
     let text = &mut out;
     line(text, &format!("FROM {} AS build", recipe.build_image));
+    // Some images build as a user who may write neither here nor where packages are installed.
+    line(text, "USER root");
     line(text, &format!("WORKDIR {HOME}"));
     for tool in recipe.tools.iter().filter(|tool| is_plain_image(&tool.image)) {
         line(text, &format!("COPY --from={} {}", tool.image, json(&[&tool.from, &tool.to])));

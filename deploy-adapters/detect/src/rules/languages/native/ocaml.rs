@@ -19,8 +19,17 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
         "ocaml/opam:debian-12-ocaml-5.2".to_owned(),
         Some(SLIM.to_owned()),
     );
+    // The image has its compiler in the home of another user, and asks before it installs what packages need of Debian.
+    program.variable("OPAMROOT", "/home/opam/.opam");
+    program.variable("OPAMROOTISOK", "1");
+    program.variable("OPAMCONFIRMLEVEL", "unsafe-yes");
     program.packages(&[], &["ca-certificates", "libev4", "libgmp10", "libssl3"]);
     let opam = scene.files("").into_iter().filter(|file| file.ends_with(".opam")).collect::<Vec<_>>();
+    if !opam.is_empty() {
+        program.manifests(scene, &[FILE]);
+        let locked = opam.iter().map(|file| format!("{file}.locked")).filter(|file| scene.has(file));
+        program.detection.manifests.extend(locked.chain(opam.iter().map(|file| (*file).to_owned())));
+    }
     let install = "opam install . --deps-only --yes && opam install dune --yes";
     program.detection.install = Some(scene.found(install.to_owned(), FILE, "names the packages"));
     if !opam.iter().any(|file| scene.has(&format!("{file}.locked"))) {
