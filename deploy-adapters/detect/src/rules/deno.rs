@@ -31,7 +31,8 @@ const ENTRIES: [&str; 12] = [
 const DEFAULT: &str = "2.5.0";
 
 fn detect(scene: &Scene<'_>) -> Option<Detection> {
-    let file = scene.first_of(&CONFIGS).or_else(|| scene.first_of(&["deno.lock"]))?;
+    let named = || scene.first_of(&CONFIGS).or_else(|| scene.first_of(&["deno.lock"]));
+    let file = named().or_else(|| unnamed(scene))?;
     // A project for Node may use Deno for its tools.
     if scene.has("package.json") && !scene.has("deno.lock") {
         return None;
@@ -70,6 +71,13 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     }
     detection.start = start;
     Some(detection)
+}
+
+/// A program of a single file needs no configuration: what it imports or calls says that it is Deno's.
+fn unnamed(scene: &Scene<'_>) -> Option<&'static str> {
+    const SIGNS: [&str; 4] = ["https://deno.land/", "\"jsr:", "'jsr:", "Deno."];
+    let file = entry(scene)?;
+    scene.text(file).is_some_and(|text| SIGNS.iter().any(|sign| text.contains(sign))).then_some(file)
 }
 
 /// A task: the command itself where it is a single one of Deno's, which is what the task would run.
@@ -172,6 +180,11 @@ mod tests {
         assert_eq!(value(&detection.build).as_deref(), Some("deno cache main.ts"));
         assert_eq!(value(&detection.build_image).as_deref(), Some("denoland/deno:2.1.4"));
         assert_eq!(detection.kind, ProjectKind::Worker);
+
+        let text = "import * as o from \"https://deno.land/x/cowsay/mod.ts\";\nconsole.log(o.say({}));\n";
+        let detection = detect(&[("src/index.ts", text)]);
+        assert_eq!(value(&detection.start).as_deref(), Some("deno run --allow-all src/index.ts"));
+        assert_eq!(detect(&[("index.js", "console.log(1)")]).planner, "");
 
         let detection = detect(&[("deno.json", "{}"), ("a.ts", "")]);
         assert_eq!(codes(&detection.blocked), [deploy_core::reason::ReasonCode::StartUnknown]);

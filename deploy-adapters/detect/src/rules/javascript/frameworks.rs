@@ -288,8 +288,29 @@ fn astro(app: &App<'_, '_>) -> Shape {
     }
 }
 
+/// From 1.132 on a build is a handler of requests, unless Nitro makes a program of it: srvx, which its documentation
+/// names for that, listens for it.
 fn tanstack(app: &App<'_, '_>) -> Shape {
-    built_file(app, "vite build", ".output/server/index.mjs", 3000)
+    const SRVX: &str = "srvx@1.0.8";
+    const PACKAGES: [&str; 2] = ["@tanstack/react-start", "@tanstack/solid-start"];
+    let has_nitro = ["nitro", "nitropack", "@tanstack/nitro-v2-vite-plugin", "vinxi"]
+        .iter()
+        .any(|package| app.package.depends_on(package));
+    let is_handler = |package: &&str| match app.package.version_of(package).map(crate::version::Range::parse)
+    {
+        Some(Some(range)) => range.lowest().is_none_or(|version| {
+            version.major > 1 || (version.major == 1 && version.minor.is_none_or(|minor| minor >= 132))
+        }),
+        // `latest` is new.
+        Some(None) => true,
+        None => false,
+    };
+    if has_nitro || app.package.script("start").is_some() || !PACKAGES.iter().any(is_handler) {
+        return built_file(app, "vite build", ".output/server/index.mjs", 3000);
+    }
+    let command = "srvx --prod -s ../client dist/server/server.js".to_owned();
+    let start = app.scene.found(command, PACKAGE, "the build writes dist/server/server.js");
+    Shape { tool: Some(SRVX), ..Shape::server(Some("vite build"), Some(start), 3000) }
 }
 
 fn react_router(app: &App<'_, '_>) -> Shape {

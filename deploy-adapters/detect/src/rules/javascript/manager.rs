@@ -47,6 +47,16 @@ impl Manager {
         }
     }
 
+    /// Puts a program of a package into an image, beside the project.
+    pub(super) fn global(self, package: &str) -> String {
+        match self {
+            Self::Npm | Self::Pnpm | Self::YarnClassic | Self::YarnBerry => {
+                format!("npm install -g {package}")
+            }
+            Self::Bun => format!("bun install -g {package}"),
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         match name {
             "npm" => Some(Self::Npm),

@@ -120,6 +120,7 @@ fn is_project(app: &App<'_, '_>, framework: bool) -> bool {
 fn project(app: &App<'_, '_>, framework: Option<(&'static Framework, &'static str)>) -> Detection {
     let shape = framework.map_or_else(|| plain(app), |(framework, _)| (framework.shape)(app));
     let (version, unavailable) = node::version(app.scene, app.package);
+    let tool = shape.tool.map(|tool| app.tools.manager.global(tool));
     let mut detection = Detection {
         planner: framework.map_or("node", |(framework, _)| framework.name).to_owned(),
         language: Some(language(app.scene).to_owned()),
@@ -132,7 +133,7 @@ fn project(app: &App<'_, '_>, framework: Option<(&'static Framework, &'static st
         manifests: manifests(app),
         workspace: workspace_root(app),
         caches: vec![app.tools.cache.to_owned()],
-        image_setup: app.tools.image_setup().into_iter().collect(),
+        image_setup: app.tools.image_setup().into_iter().chain(tool).collect(),
         blocked: [app.tools.blocked.clone(), shape.blocked.clone()].concat(),
         warnings: [app.tools.warnings.clone(), unavailable.into_iter().collect()].concat(),
         ..Detection::default()

@@ -46,6 +46,8 @@ pub(super) struct Shape {
     pub(super) port: Option<u16>,
     /// Whether it listens where `PORT` says.
     pub(super) reads_port: bool,
+    /// A package that the start needs and the project does not name, with its version.
+    pub(super) tool: Option<&'static str>,
     pub(super) environment: &'static [(&'static str, &'static str)],
     pub(super) blocked: Vec<Reason>,
 }

@@ -299,7 +299,7 @@ fn every_server_is_planned_with_how_it_starts_and_where_it_listens() {
             &[],
             ("a", ""),
             Some("tanstack-start"),
-            "node .output/server/index.mjs",
+            "srvx --prod -s ../client dist/server/server.js",
             3000,
         ),
         (&["@solidjs/start"], &[], ("a", ""), Some("solidstart"), "node .output/server/index.mjs", 3000),
@@ -650,4 +650,26 @@ fn inv_37_no_text_of_a_manifest_gets_into_the_commands_that_prepare_an_image() {
             assert!(!setup.contains(asked), "{setup}");
         }
     }
+}
+
+#[test]
+fn a_handler_of_tanstack_start_gets_a_server() {
+    let of = |version: &str, more: &str| {
+        let text = format!(
+            r#"{{ "scripts": {{ "build": "vite build" }}, "dependencies": {{ "@tanstack/react-start": "{version}"{more} }} }}"#
+        );
+        let detection = detect(&[("package.json", &text), ("package-lock.json", "{}")]);
+        (value(&detection.start).to_owned(), detection.image_setup)
+    };
+    let handler = "srvx --prod -s ../client dist/server/server.js".to_owned();
+    for version in ["latest", "^1.132.0", "1.169.5", "^2.0.0"] {
+        assert_eq!(
+            of(version, ""),
+            (handler.clone(), vec!["npm install -g srvx@1.0.8".to_owned()]),
+            "{version}"
+        );
+    }
+    let program = ("node .output/server/index.mjs".to_owned(), Vec::new());
+    assert_eq!(of("^1.121.7", ""), program);
+    assert_eq!(of("latest", r#", "nitro": "3""#), program);
 }
