@@ -361,14 +361,17 @@ fn solidstart(app: &App<'_, '_>) -> Shape {
     }
 }
 
+/// What its adapter makes; Qwik without its router is built as any page is.
 fn qwik(app: &App<'_, '_>) -> Shape {
-    let express = ["adapters/express", "adapters/fastify", "adapters/node-server"];
-    match express.into_iter().find(|adapter| app.scene.has_directory(adapter)) {
-        Some(adapter) => {
-            let name = adapter.trim_start_matches("adapters/");
-            built_file(app, "qwik build", &format!("server/entry.{name}"), 3000)
-        }
-        None => site(app, "qwik build", "Qwik", "dist"),
+    let has = |name: &str| app.scene.has_directory(&format!("adapters/{name}"));
+    if let Some(name) = ["express", "fastify", "node-server"].into_iter().find(|name| has(name)) {
+        return built_file(app, "qwik build", &format!("server/entry.{name}"), 3000);
+    }
+    let routes =
+        ["@builder.io/qwik-city", "@qwik.dev/router"].iter().find(|name| app.package.depends_on(name));
+    match routes {
+        Some(router) if !has("static") => Shape::server(Some("qwik build"), None, 3000).unfinished(router),
+        Some(_) | None => site(app, "qwik build", "Qwik", "dist"),
     }
 }
 

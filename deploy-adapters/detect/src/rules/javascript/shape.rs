@@ -80,6 +80,17 @@ impl Shape {
         self
     }
 
+    /// Without an adapter the build is neither a program nor a site.
+    pub(super) fn unfinished(mut self, package: &str) -> Self {
+        let message = format!(
+            "{package} builds nothing that runs until it has an adapter: add node-server, express, fastify or static"
+        );
+        let reason =
+            Reason::new(ReasonCode::StartUnknown, message).because(PACKAGE, "has no directory adapters/");
+        self.blocked.push(reason);
+        self
+    }
+
     /// Nothing starts it on a plain machine: the adapter makes something for one provider.
     pub(super) fn elsewhere(mut self, file: &str, adapter: &str, instead: &str) -> Self {
         let message =

@@ -479,6 +479,15 @@ fn an_adapter_for_a_provider_says_what_to_use_instead() {
     let detection = detect(&[("package.json", &text), ("svelte.config.js", "'@sveltejs/adapter-auto'")]);
     assert_eq!(codes(&detection.blocked), [ReasonCode::StartUnknown]);
     assert!(detection.blocked[0].message.contains("adapter-node"), "{}", detection.blocked[0].message);
+
+    let text = package(
+        &["@builder.io/qwik-city", "@builder.io/qwik"],
+        &["build: qwik build", "start: vite --mode ssr"],
+    );
+    let detection = detect(&[("package.json", &text)]);
+    assert_eq!(codes(&detection.blocked), [ReasonCode::StartUnknown]);
+    let detection = detect(&[("package.json", &text), ("adapters/static/vite.config.ts", "")]);
+    assert_eq!((codes(&detection.blocked), value(&detection.publish_directory)), (vec![], "dist"));
 }
 
 #[test]
