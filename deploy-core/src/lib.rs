@@ -112,6 +112,7 @@ pub mod port;
 mod projection;
 pub mod reason;
 pub mod reject;
+pub mod runtime_log;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod size;

@@ -25,6 +25,7 @@ use crate::id::{DeploymentId, Digest, Fence, ReleaseId, ResourceId, ResourceKey,
 use crate::log::{LogLine, LogQuery};
 use crate::plan::{Outline, Output, Plan, Step};
 use crate::reason::{Reason, ReasonCode};
+use crate::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use crate::spec::{Profile, Source, Spec};
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -164,6 +165,18 @@ pub trait Executor: Send + Sync {
     /// Removes every artifact and leftover that neither a kept release nor an unfinished deployment
     /// needs. Never touches what is not ours.
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure>;
+
+    /// Opens what a release writes while it serves. Reads only.
+    ///
+    /// # Errors
+    /// [`RuntimeLogError::Absent`] where the target keeps no such output.
+    async fn runtime_log(
+        &self,
+        _release: &ReleaseRecord,
+        _from: RuntimeFrom,
+    ) -> Result<Box<dyn RuntimeLog>, RuntimeLogError> {
+        Err(RuntimeLogError::Absent { why: "this target keeps no output of a running release" })
+    }
 }
 
 /// What [`Executor::survey`] is asked about.

@@ -31,6 +31,8 @@ pub struct Limits {
     /// Clients that follow a stream at once; fewer than connections, so that others still get through.
     /// 10,240.
     pub followers: usize,
+    /// Clients that follow what live releases write, each of which asks the target itself. 64.
+    pub runtime_followers: usize,
     /// Bytes of a request's body. 256 KiB.
     pub body_bytes: usize,
     /// Bytes of an archive that is sent. 256 MiB.
@@ -61,6 +63,7 @@ impl Default for Limits {
         Self {
             connections: 11_264,
             followers: 10_240,
+            runtime_followers: 64,
             body_bytes: 256 * 1024,
             upload_bytes: 256 * 1024 * 1024,
             body_time: Duration::from_secs(10),
@@ -92,6 +95,7 @@ struct Shared {
     rates: Rates,
     feeds: Feeds,
     followers: Arc<Semaphore>,
+    runtime_followers: Arc<Semaphore>,
     sessions: Sessions,
     closing: CancellationToken,
 }
@@ -130,6 +134,7 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         let Parts { engine, limits, tokens, uploads, instruments } = parts;
         let (rates, followers) = (Rates::new(&limits), Arc::new(Semaphore::new(limits.followers)));
+        let runtime_followers = Arc::new(Semaphore::new(limits.runtime_followers));
         let (known, feeds, closing) = (Mutex::default(), Feeds::default(), CancellationToken::new());
         let (sessions, uploads) = (Sessions::default(), uploads.map(Uploads::new));
         Self {
@@ -143,6 +148,7 @@ impl Api {
                 rates,
                 feeds,
                 followers,
+                runtime_followers,
                 sessions,
                 closing,
             }),
@@ -183,6 +189,10 @@ impl Api {
 
     pub(crate) fn followers(&self) -> &Arc<Semaphore> {
         &self.shared.followers
+    }
+
+    pub(crate) fn runtime_followers(&self) -> &Arc<Semaphore> {
+        &self.shared.runtime_followers
     }
 
     pub(crate) fn uploads(&self) -> Option<&Uploads> {

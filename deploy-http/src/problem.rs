@@ -7,6 +7,7 @@ use deploy_core::hint::Remedy;
 use deploy_core::id::{DeploymentId, InvalidId};
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::StoreError;
+use deploy_core::runtime_log::RuntimeLogError;
 use deploy_core::status::StatusName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,12 @@ impl From<EngineError> for Problem {
             EngineError::Rejected(_) => (StatusCode::CONFLICT, "look at the deployment's state", None),
             EngineError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
             EngineError::Quarantined(_) => (StatusCode::CONFLICT, "run `deploy doctor`", None),
+            EngineError::RuntimeLog(RuntimeLogError::Absent { .. }) => {
+                (StatusCode::NOT_FOUND, "ask for the log of its deployment, without `source=runtime`", None)
+            }
+            EngineError::RuntimeLog(RuntimeLogError::Unavailable { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "run `deploy doctor`", Some(5))
+            }
             EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "try again", Some(1)),
             EngineError::Store(store) => match store {
                 StoreError::NotFound => {

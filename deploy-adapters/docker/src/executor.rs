@@ -10,8 +10,11 @@ use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Name};
 use deploy_core::plan::{Access, Outline, Output, Step};
-use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
+use deploy_core::port::{
+    Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
+};
 use deploy_core::reason::Reason;
+use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 
 use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, IMAGE, RETIRE, START, SWITCH};
 use crate::engine::Engine;
@@ -20,7 +23,7 @@ use crate::lines::StepLog;
 use crate::names::Names;
 use crate::paths::{Paths, disk, remove_all};
 use crate::secrets::{Resolve, Secrets};
-use crate::{build, check, image, reclaim, retire, routing, start, survey};
+use crate::{build, check, image, reclaim, retire, routing, runtime, start, survey};
 
 /// Where the docker target keeps things and reaches the engine.
 #[derive(Debug, Clone)]
@@ -259,5 +262,14 @@ impl Executor for DockerExecutor {
             self.remove_workspace(deployment).await?;
         }
         reclaim::reclaim(&self.engine, &self.owner, seen, &keep).await
+    }
+
+    async fn runtime_log(
+        &self,
+        release: &ReleaseRecord,
+        from: RuntimeFrom,
+    ) -> Result<Box<dyn RuntimeLog>, RuntimeLogError> {
+        let hidden = Secrets::hiding(&release.outline.profile, &self.resolve);
+        runtime::open(&self.engine, &self.owner, &self.front, release, from, hidden).await
     }
 }

@@ -40,6 +40,7 @@ mod reclaim;
 mod reference;
 mod retire;
 mod routing;
+mod runtime;
 mod secrets;
 mod site;
 mod start;

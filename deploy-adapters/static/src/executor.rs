@@ -11,8 +11,11 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest};
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::{Access, Outline, Output, Step};
-use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
+use deploy_core::port::{
+    Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
+};
 use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use deploy_core::time::Span;
 use deploy_edge::{
     CandidateOptions, Depth, EdgeClient, Status, candidate_host, remove_release, sweep_staging,
@@ -287,6 +290,16 @@ impl Executor for StaticExecutor {
         let swept = tokio::task::spawn_blocking(move || sweep(&paths, &kept, &unfinished)).await;
         let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         swept.map_err(|error| build::disk(&error, "free the space of old releases"))
+    }
+
+    async fn runtime_log(
+        &self,
+        _: &ReleaseRecord,
+        _: RuntimeFrom,
+    ) -> Result<Box<dyn RuntimeLog>, RuntimeLogError> {
+        Err(RuntimeLogError::Absent {
+            why: "a static release runs no process that writes anything; /metrics counts its requests",
+        })
     }
 }
 

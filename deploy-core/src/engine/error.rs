@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::id::DeploymentId;
 use crate::port::StoreError;
 use crate::reject::Rejection;
+use crate::runtime_log::RuntimeLogError;
 
 /// Why the engine could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -24,6 +25,9 @@ pub enum EngineError {
     /// The deployment's record can't be read; it is left alone.
     #[error("the record of {0} is damaged: see `deploy doctor`")]
     Quarantined(DeploymentId),
+    /// The output of a running release can't be read.
+    #[error(transparent)]
+    RuntimeLog(#[from] RuntimeLogError),
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     ShuttingDown,
@@ -38,6 +42,8 @@ impl EngineError {
             Self::Store(error) => error.code(),
             Self::Overloaded { .. } => "overloaded",
             Self::Quarantined(_) => "quarantined",
+            Self::RuntimeLog(RuntimeLogError::Absent { .. }) => "no_runtime_log",
+            Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => "runtime_log_unavailable",
             Self::ShuttingDown => "shutting_down",
         }
     }
@@ -46,7 +52,10 @@ impl EngineError {
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::Quarantined(_) => false,
+            Self::Rejected(_) | Self::Quarantined(_) | Self::RuntimeLog(RuntimeLogError::Absent { .. }) => {
+                false
+            }
+            Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => true,
             Self::Overloaded { .. } | Self::ShuttingDown => true,
             Self::Store(error) => match error {
                 StoreError::Busy { .. }

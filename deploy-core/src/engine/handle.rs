@@ -116,6 +116,10 @@ impl Engine {
         &self.inner.previewer
     }
 
+    pub(super) const fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     pub(super) fn from_inner(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
     }

@@ -17,6 +17,7 @@ mod error;
 mod handle;
 mod limits;
 mod look;
+mod runtime;
 mod system;
 mod task;
 
@@ -26,4 +27,5 @@ pub use error::EngineError;
 pub use handle::{Engine, Quarantined, Submission, Submitted};
 pub use limits::Limits;
 pub use look::View;
+pub use runtime::{RuntimeItem, RuntimeTail};
 pub use system::{SystemClock, SystemIds};

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use statuses::Statuses;
 use table::Table;
 
-use crate::stream::What;
 pub(crate) use statuses::Written;
 
 /// The instruments of one control plane. Cheap to clone; all clones are the same instruments.
@@ -46,10 +45,10 @@ impl Instruments {
         self.shared.table.text()
     }
 
-    /// Counts a follower until the result is dropped.
-    pub(crate) fn following(&self, what: What) -> Following {
-        self.shared.table.followers(what).inc();
-        Following { instruments: self.clone(), what }
+    /// Counts a follower of a kind of stream until the result is dropped.
+    pub(crate) fn following(&self, kind: &'static str) -> Following {
+        self.shared.table.followers(kind).inc();
+        Following { instruments: self.clone(), kind }
     }
 
     fn table(&self) -> &Table {
@@ -64,11 +63,11 @@ impl Instruments {
 /// A follower that is counted.
 pub(crate) struct Following {
     instruments: Instruments,
-    what: What,
+    kind: &'static str,
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.instruments.shared.table.followers(self.what).dec();
+        self.instruments.shared.table.followers(self.kind).dec();
     }
 }

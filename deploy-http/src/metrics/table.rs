@@ -17,7 +17,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::edge::EdgeCounters;
-use crate::stream::What;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Place {
@@ -130,11 +129,8 @@ impl Table {
         text
     }
 
-    pub(super) fn followers(&self, what: What) -> Gauge {
-        let kind = match what {
-            What::Events => "events",
-            What::Logs => "logs",
-        };
+    /// Clients that follow a stream of this kind.
+    pub(super) fn followers(&self, kind: &'static str) -> Gauge {
         self.followers.get_or_create(&Kind { kind }).clone()
     }
 

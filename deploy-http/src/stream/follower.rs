@@ -56,7 +56,7 @@ enum Next {
 
 impl Follower {
     pub(super) fn new(api: Api, order: Order, place: OwnedSemaphorePermit) -> Self {
-        let counted = api.metrics().following(order.what);
+        let counted = api.metrics().following(order.what.as_str());
         let cursor = order.after;
         Self {
             api,

@@ -1,10 +1,12 @@
-//! Events and log lines as server-sent events or NDJSON: replay from any number, then follow live.
+//! Events and log lines as server-sent events or NDJSON: replay from any number, then follow live. What a live
+//! release writes is no part of the journal: it is read from the target for each who asks.
 
 mod feed;
 mod follower;
 mod form;
 mod line;
 mod record;
+mod runtime;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use deploy_core::log::{LogLevel, LogSource};
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::Api;
 use crate::extract::{PathOf, QueryOf};
@@ -54,7 +57,8 @@ pub(crate) struct LogParameters {
     follow: bool,
     /// Only lines of this step.
     step: Option<StepId>,
-    /// Only lines from this source.
+    /// Only lines from this source. `runtime` of a deployment whose release serves now is what that writes,
+    /// read from its target: the numbers are then microseconds since 1970, and the stream goes on while it serves.
     source: Option<LogSource>,
     /// Only lines at least this grave.
     level: Option<LogLevel>,
@@ -77,6 +81,14 @@ pub(crate) async fn logs(
     QueryOf(asked): QueryOf<LogParameters>,
 ) -> Result<Response, Problem> {
     let LogParameters { after, follow, step, source, level } = asked;
+    if source == Some(LogSource::Runtime) && step.is_none() {
+        let form = Form::asked(&headers);
+        let after = Seq(last_event_id(&headers)?.unwrap_or(after));
+        let follow = follow || form == Form::Sse;
+        if let Some(tail) = api.engine().runtime_log(id, after, follow).await? {
+            return runtime::open(&api, tail, form, level);
+        }
+    }
     open(&api, id, What::Logs, &headers, (after, follow), Filter { step, source, level }).await
 }
 
@@ -101,10 +113,7 @@ async fn open(
         // The one answer after which an EventSource does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let Ok(place) = Arc::clone(api.followers()).try_acquire_owned() else {
-        let title = "as many clients follow as may";
-        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too_many_followers", title, 5));
-    };
+    let place = place(api.followers())?;
     let follow = follow || form == Form::Sse;
     let order = Order { id, what, form, filter, follow, after };
     let follower = Follower::new(api.clone(), order, place);
@@ -112,13 +121,25 @@ async fn open(
         let chunk = follower.next().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(chunk), follower))
     }));
-    // Nothing between here and the client may hold a stream back or keep it.
+    Ok(answer(form, body))
+}
+
+/// A place among those who follow.
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| {
+        let title = "as many clients follow as may";
+        Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too_many_followers", title, 5)
+    })
+}
+
+/// Nothing between here and the client may hold a stream back or keep it.
+fn answer(form: Form, body: Body) -> Response {
     let fields = [
         (header::CONTENT_TYPE.as_str(), form.content_type()),
         (header::CACHE_CONTROL.as_str(), "no-store"),
         ("x-accel-buffering", "no"),
     ];
-    Ok((fields, body).into_response())
+    (fields, body).into_response()
 }
 
 async fn more(api: &Api, id: DeploymentId, what: What, after: Seq) -> Result<bool, Problem> {

@@ -16,6 +16,16 @@ pub(crate) enum What {
     Logs,
 }
 
+impl What {
+    /// The word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Logs => "logs",
+        }
+    }
+}
+
 /// An event or a log line as it goes over the wire.
 #[derive(Debug)]
 pub(crate) struct Record {

@@ -16,10 +16,11 @@ use deploy_core::lifecycle::PhaseName;
 use deploy_core::log::{LogLevel, LogLine, LogSource};
 use deploy_core::plan::{Outline, Output, Step, StepKind};
 use deploy_core::port::{
-    Catalogue, Clock as _, Compiled, Executor, Journal, Keep, Lease, Logs, Probe, StepContext, SurveyRequest,
-    WhenBusy,
+    Catalogue, Clock as _, Compiled, Executor, Journal, Keep, Lease, Logs, Probe, ReleaseRecord, StepContext,
+    SurveyRequest, WhenBusy,
 };
 use deploy_core::reason::Reason;
+use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use deploy_core::spec::{Actor, Spec};
 use deploy_core::testkit::{self, MemoryStore};
 use deploy_detect::Catalogue as Rules;
@@ -29,6 +30,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
+
+use crate::written::Written;
 
 /// No wait of a test is longer.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -41,6 +44,9 @@ struct Gated {
     gate: Arc<Semaphore>,
     /// Whether checks fail.
     sick: Arc<AtomicBool>,
+    /// What every release writes, unless it is mute.
+    written: Arc<Written>,
+    mute: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -99,6 +105,17 @@ impl Executor for Gated {
     async fn reclaim(&self, _: &Keep) -> Result<(), Failure> {
         Ok(())
     }
+
+    async fn runtime_log(
+        &self,
+        _: &ReleaseRecord,
+        from: RuntimeFrom,
+    ) -> Result<Box<dyn RuntimeLog>, RuntimeLogError> {
+        match self.mute.load(Ordering::SeqCst) {
+            true => Err(RuntimeLogError::Absent { why: "it is mute" }),
+            false => Ok(self.written.read(from)),
+        }
+    }
 }
 
 /// What a test needs.
@@ -107,6 +124,9 @@ pub(crate) struct Bench {
     pub(crate) store: Arc<dyn Catalogue>,
     gate: Arc<Semaphore>,
     sick: Arc<AtomicBool>,
+    /// What every release writes.
+    pub(crate) written: Arc<Written>,
+    mute: Arc<AtomicBool>,
     source: tempfile::TempDir,
 }
 
@@ -138,7 +158,16 @@ impl Bench {
         let Setup { steps, lines, line_bytes, limits, tokens } = setup;
         let (gate, instruments) = (Arc::new(Semaphore::new(0)), Instruments::default());
         let sick = Arc::new(AtomicBool::new(false));
-        let target = Gated { steps, lines, line_bytes, gate: Arc::clone(&gate), sick: Arc::clone(&sick) };
+        let (written, mute) = (Arc::<Written>::default(), Arc::<AtomicBool>::default());
+        let target = Gated {
+            steps,
+            lines,
+            line_bytes,
+            gate: Arc::clone(&gate),
+            sick: Arc::clone(&sick),
+            written: Arc::clone(&written),
+            mute: Arc::clone(&mute),
+        };
         let engine = Engine::builder(instruments.observe(store.clone()), SourceReader::default(), Rules)
             .executor(target)
             .build();
@@ -152,7 +181,7 @@ impl Bench {
             ..Parts::of(engine)
         });
         std::fs::write(source.path().join("index.html"), "hello").unwrap();
-        Self { api, store: Arc::new(store), gate, sick, source }
+        Self { api, store: Arc::new(store), gate, sick, written, mute, source }
     }
 
     pub(crate) fn standard() -> Self {
@@ -199,6 +228,11 @@ impl Bench {
         self.sick.store(false, Ordering::SeqCst);
         assert_eq!(status.status.as_str(), "failed", "{status:?}");
         id
+    }
+
+    /// From now on releases have no output.
+    pub(crate) fn mute(&self) {
+        self.mute.store(true, Ordering::SeqCst);
     }
 
     /// No step goes through that was let through before and did not use it.

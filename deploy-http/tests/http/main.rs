@@ -8,6 +8,8 @@ mod fixture;
 mod operations;
 mod page;
 mod polling;
+mod runtime;
 mod sockets;
 mod streams;
 mod uploads;
+mod written;

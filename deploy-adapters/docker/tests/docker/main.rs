@@ -10,4 +10,5 @@ mod failing;
 mod harness;
 mod keeping;
 mod registry;
+mod runtime;
 mod secrets;
