@@ -37,7 +37,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of an archive that is sent. 256 MiB.
     pub upload_bytes: u64,
-    /// How long a request's body may take; for an archive, how long nothing may come. 10 s.
+    /// Bytes of all archives that are kept or come. 4 GiB.
+    pub uploads_bytes: u64,
+    /// How long a request's body may take; for an archive, how long nothing may come, beside the time that 16 KiB a
+    /// second take. 10 s.
     pub body_time: Duration,
     /// How long a request's head may take, and how long a connection may be idle. 10 s.
     pub head_time: Duration,
@@ -66,6 +69,7 @@ impl Default for Limits {
             runtime_followers: 64,
             body_bytes: 256 * 1024,
             upload_bytes: 256 * 1024 * 1024,
+            uploads_bytes: 4 * 1024 * 1024 * 1024,
             body_time: Duration::from_secs(10),
             head_time: Duration::from_secs(10),
             head_bytes: 16 * 1024,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Door, admit, authorise};
@@ -30,18 +30,7 @@ pub fn router(api: Api, door: Door) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state((api.clone(), Arc::new(door)), admit))
-        .layer(map_response(guarded))
         .with_state(api)
-}
-
-/// What no answer of an API should be taken for.
-async fn guarded(mut response: Response) -> Response {
-    let fields = response.headers_mut();
-    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    fields
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    response
 }
 
 async fn no_such_route(headers: HeaderMap) -> Response {

@@ -22,12 +22,26 @@ use crate::page;
 use crate::problem::Problem;
 
 /// The first gate: host and origin, how often, and who. Every request passes it, also one that no route
-/// answers.
+/// answers, and every answer.
 pub(crate) async fn admit(
     State((api, door)): State<(Api, Arc<Door>)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    guarded(answer(&api, &door, request, next).await)
+}
+
+/// What no answer of an API should be taken for.
+fn guarded(mut response: Response) -> Response {
+    let fields = response.headers_mut();
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response
+}
+
+async fn answer(api: &Api, door: &Door, mut request: Request, next: Next) -> Response {
     if let Some(why) = door.foreign(request.headers(), request.uri()) {
         if why == FROM_ANOTHER_SITE && follows_a_link(&request) {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -38,7 +52,7 @@ pub(crate) async fn admit(
         return Problem::new(StatusCode::FORBIDDEN, "foreign_host", why, hint).into_response();
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    match identify(&api, &door, request.headers(), peer).await {
+    match identify(api, door, request.headers(), peer).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -1,6 +1,6 @@
 //! Who asks, as handlers and the history see it.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use deploy_core::spec::Actor;
 
 use super::door::Door;
@@ -18,7 +18,7 @@ const ACTOR: &str = "deploy-actor";
 pub(crate) struct Caller {
     /// What they may do; absent for somebody unknown at a door that gives nothing.
     granted: Option<Scope>,
-    actor: Actor,
+    name: Name,
     /// From where the request came, where that is known.
     client: Option<Client>,
     /// Whether a token says who it is.
@@ -28,11 +28,22 @@ pub(crate) struct Caller {
     form: FormToken,
 }
 
+/// By what name. It becomes text only where somebody reads it: most requests are polls.
+#[derive(Debug, Clone)]
+enum Name {
+    /// The name of their token.
+    Token(String),
+    /// What they say, where they may be believed.
+    Said(HeaderValue),
+    /// None.
+    Stranger,
+}
+
 impl Caller {
     /// Somebody with a valid token.
     pub(super) fn with(token: &TokenRecord, client: Option<Client>, form: FormToken) -> Self {
-        let actor = named(&format!("token {}", token.name));
-        Self { granted: Some(token.scope), actor, client, known: true, session: false, form }
+        let name = Name::Token(token.name.clone());
+        Self { granted: Some(token.scope), name, client, known: true, session: false, form }
     }
 
     /// Somebody whose browser has signed in with a token that is still valid.
@@ -48,8 +59,8 @@ impl Caller {
         form: FormToken,
     ) -> Self {
         let said = headers.get(ACTOR).filter(|_| door.believes());
-        let name = said.map_or_else(|| "http".into(), |name| String::from_utf8_lossy(name.as_bytes()));
-        Self { granted: door.anonymous(), actor: named(&name), client, known: false, session: false, form }
+        let name = said.map_or(Name::Stranger, |name| Name::Said(name.clone()));
+        Self { granted: door.anonymous(), name, client, known: false, session: false, form }
     }
 
     /// What they may do.
@@ -78,7 +89,11 @@ impl Caller {
 
     /// The name that the history shows.
     pub(crate) fn actor(&self) -> Actor {
-        self.actor.clone()
+        match &self.name {
+            Name::Token(name) => named(&format!("token {name}")),
+            Name::Said(name) => named(&String::from_utf8_lossy(name.as_bytes())),
+            Name::Stranger => named("http"),
+        }
     }
 }
 

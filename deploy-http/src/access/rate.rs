@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
@@ -9,7 +10,7 @@ use governor::{Quota, RateLimiter};
 
 use crate::api::Limits;
 
-/// Clients that are remembered at once, for each bound.
+/// Clients that are remembered at once, for each bound, and a few more until it is looked again.
 const CLIENTS: usize = 10_000;
 
 /// Who is counted: an address. An IPv6 network counts as one, as its owner has all of its addresses.
@@ -28,12 +29,16 @@ impl Client {
     }
 }
 
+/// How often it is looked how many are remembered.
+const LOOK: u32 = 256;
+
 type Keyed = RateLimiter<Client, HashMapStateStore<Client>, DefaultClock>;
 
 /// The two bounds: requests, and tokens that were refused.
 pub(crate) struct Rates {
     requests: Keyed,
     refusals: Keyed,
+    counted: AtomicU32,
 }
 
 impl Rates {
@@ -41,7 +46,8 @@ impl Rates {
         let quota = |rate: NonZeroU32, burst| Quota::per_second(rate).allow_burst(burst);
         let requests = quota(limits.requests_per_second, limits.requests_burst);
         let refusals = Quota::per_minute(limits.refusals_per_minute);
-        Self { requests: RateLimiter::hashmap(requests), refusals: RateLimiter::hashmap(refusals) }
+        let (requests, refusals) = (RateLimiter::hashmap(requests), RateLimiter::hashmap(refusals));
+        Self { requests, refusals, counted: AtomicU32::new(0) }
     }
 
     /// Counts a request.
@@ -49,7 +55,7 @@ impl Rates {
     /// # Errors
     /// The seconds after which it may be sent again.
     pub(super) fn request(&self, client: Client) -> Result<(), u32> {
-        count(&self.requests, client)
+        self.count(&self.requests, client)
     }
 
     /// Counts a token that was refused.
@@ -57,19 +63,19 @@ impl Rates {
     /// # Errors
     /// The seconds after which the next one is looked at.
     pub(super) fn refusal(&self, client: Client) -> Result<(), u32> {
-        count(&self.refusals, client)
+        self.count(&self.refusals, client)
     }
-}
 
-fn count(rates: &Keyed, client: Client) -> Result<(), u32> {
-    if rates.len() > CLIENTS {
-        rates.retain_recent();
+    fn count(&self, rates: &Keyed, client: Client) -> Result<(), u32> {
+        if self.counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK) && rates.len() > CLIENTS {
+            rates.retain_recent();
+        }
+        let clock = DefaultClock::default();
+        rates.check_key(&client).map_err(|until| {
+            let wait = until.wait_time_from(clock.now());
+            u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
+        })
     }
-    let clock = DefaultClock::default();
-    rates.check_key(&client).map_err(|until| {
-        let wait = until.wait_time_from(clock.now());
-        u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
-    })
 }
 
 #[cfg(test)]

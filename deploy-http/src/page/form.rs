@@ -12,8 +12,8 @@ use crate::api::Api;
 use crate::extract::{is_form, limited_body};
 use crate::problem::Problem;
 
-/// The fields of a form. No other extractor of this module reads a body, so no form is accepted that does
-/// not hold what only its own page could know.
+/// The fields of a form. Of this module only this and [`super::sent`] read a body, so no form is accepted that
+/// does not hold what only its own page could know.
 pub(super) struct FormOf<T>(pub(super) T);
 
 #[derive(Deserialize)]
@@ -30,14 +30,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for FormOf<T> {
         let bytes = limited_body(request, api.limits(), is_form).await?;
         let wrong = |error: serde_urlencoded::de::Error| Problem::bad_request(error.to_string());
         let proof: Proof = serde_urlencoded::from_bytes(&bytes).map_err(wrong)?;
-        let proved = !proof.form.is_empty() && caller.is_some_and(|caller| caller.form().is(&proof.form));
-        if !proved {
-            let (title, hint) =
-                ("This form is too old, or not ours", "open the page again, then send it again");
-            return Err(Problem::new(StatusCode::FORBIDDEN, "form_refused", title, hint));
-        }
+        prove(caller.as_ref(), &proof.form)?;
         Ok(Self(serde_urlencoded::from_bytes(&bytes).map_err(wrong)?))
     }
+}
+
+/// Lets a form pass that holds what only its own page could know.
+pub(super) fn prove(caller: Option<&Caller>, form: &str) -> Result<(), Problem> {
+    if !form.is_empty() && caller.is_some_and(|caller| caller.form().is(form)) {
+        return Ok(());
+    }
+    let (title, hint) = ("This form is too old, or not ours", "open the page again, then send it again");
+    Err(Problem::new(StatusCode::FORBIDDEN, "form_refused", title, hint))
 }
 
 /// A key that makes a form that is sent twice mean one deployment. Without randomness there is none, and

@@ -17,6 +17,7 @@ mod plan;
 mod releases;
 mod run;
 mod runs;
+mod sent;
 mod session;
 mod settings;
 mod sign_in;
@@ -61,6 +62,7 @@ pub(crate) fn routes() -> Vec<PageRoute> {
         shows("/compare", read, get(compare::page)),
         shows("/plan", deploy, get(plan::page)),
         does("/plan", deploy, post(plan::preview)),
+        does("/plan/archive", deploy, post(sent::archive)),
         does("/deploy", deploy, post(plan::deploy)),
         shows("/sign-in", None, get(sign_in::page)),
         does("/sign-in", None, post(sign_in::sign_in)),

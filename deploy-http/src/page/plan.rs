@@ -17,6 +17,7 @@ use super::form::{FormOf, fresh_key};
 use super::layout::{Frame, Place};
 use super::outcome::{evidence, reason_of, reasons};
 use super::releases::changes;
+use super::sent::ARCHIVE;
 use super::settings;
 use super::text::{clean, link, source};
 use crate::access::Caller;
@@ -82,6 +83,11 @@ impl Wanted {
             settings: settings::text(&spec.profile).map_err(Problem::bad_request)?,
             ..Self::default()
         })
+    }
+
+    /// The same with an archive on this machine as the source.
+    pub(super) fn with_archive(self, path: String) -> Self {
+        Self { kind: "archive".to_owned(), locator: path, git_ref: String::new(), ..self }
     }
 
     /// The specification that the form describes; what is wrong with it, for people.
@@ -151,9 +157,14 @@ pub(super) async fn page(
 pub(super) async fn preview(
     State(api): State<Api>,
     caller: Caller,
-    FormOf(mut wanted): FormOf<Wanted>,
+    FormOf(wanted): FormOf<Wanted>,
 ) -> Result<Response, Problem> {
-    let frame = Frame::of(&caller);
+    previewed(&api, &caller, wanted).await
+}
+
+/// The form with what would happen, or with what is wrong in it.
+pub(super) async fn previewed(api: &Api, caller: &Caller, mut wanted: Wanted) -> Result<Response, Problem> {
+    let frame = Frame::of(caller);
     let add = std::mem::take(&mut wanted.add);
     if !add.trim().is_empty() {
         match settings::with(&wanted.settings, &add) {
@@ -161,7 +172,7 @@ pub(super) async fn preview(
             Err(wrong) => return Ok(shown(&frame, &wanted, &notice(&format!("{}: {wrong}", add.trim())))),
         }
     }
-    let spec = match wanted.spec(&caller, Approval::Automatic) {
+    let spec = match wanted.spec(caller, Approval::Automatic) {
         Ok(spec) => spec,
         Err(wrong) => return Ok(shown(&frame, &wanted, &notice(&wrong))),
     };
@@ -212,6 +223,8 @@ fn form(frame: &Frame, wanted: &Wanted) -> Markup {
             label { "Branch, tag or commit (git)" input name="git_ref" value=(wanted.git_ref) autocapitalize="none" spellcheck="false"; }
             label.wide { "Settings, as in deploy.toml" textarea name="settings" rows="4" spellcheck="false" { (wanted.settings) } }
             button.primary type="submit" { "Preview" }
+            label.wide { "Or an archive of your own (tar, tar.gz, tar.zst or zip)" input type="file" name=(ARCHIVE) accept=".tar,.gz,.tgz,.zst,.zip"; }
+            button type="submit" formaction="/plan/archive" formenctype="multipart/form-data" formnovalidate { "Send it and preview" }
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn sign_in(
     let no_randomness = |_| {
         Problem::later(axum::http::StatusCode::SERVICE_UNAVAILABLE, "internal", "no session can be made", 5)
     };
-    let cookie = api.sessions().begin(token.id, is_secure(&headers)).map_err(no_randomness)?;
+    let cookie = api.sessions().begin(token.id, &headers, is_secure(&headers)).map_err(no_randomness)?;
     Ok(with_cookie(cookie, here(&given.next)))
 }
 

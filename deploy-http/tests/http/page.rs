@@ -210,3 +210,48 @@ async fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
     let run = get(&visit.router, "/runs/dep_01890a5d96e07b3c9b7c000000000001", &[]).await;
     assert_eq!(run.status, StatusCode::NOT_FOUND);
 }
+
+/// A form with a file, as a browser sends it.
+fn with_file(fields: &[(&str, &str)], file: &str) -> String {
+    let field = |(name, value): &(&str, &str)| {
+        format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let fields: String = fields.iter().map(field).collect();
+    let head = "content-disposition: form-data; name=\"archive\"; filename=\"site.tar\"";
+    format!("{fields}--edge\r\n{head}\r\ncontent-type: application/x-tar\r\n\r\n{file}\r\n--edge--\r\n")
+}
+
+#[tokio::test]
+async fn an_archive_is_sent_with_the_form_of_a_plan_by_those_who_may_deploy() {
+    let visit = Visit::new();
+    let send = async |cookie: &str, body: String| {
+        let fields = [("cookie", cookie), ("content-type", "multipart/form-data; boundary=edge")];
+        ask(&visit.router, request("POST", "/plan/archive", &fields, &body)).await
+    };
+    let reader = visit.sign_in(&visit.kept.mint(Scope::Read, None)).await;
+    let cookie = visit.sign_in(&visit.kept.mint(Scope::Deploy, None)).await;
+    let form = hidden(&get(&visit.router, "/plan", &[("cookie", &cookie)]).await);
+    let file = String::from_utf8(crate::uploads::tar(&[("index.html", b"sent")])).unwrap();
+    let fields =
+        |form| [("form", form), ("resource", "sent"), ("environment", "production"), ("target", "gated")];
+
+    assert_eq!(send(&reader, with_file(&fields(&form), &file)).await.status, StatusCode::FORBIDDEN);
+    for forged in ["", "0000"] {
+        let refused = send(&cookie, with_file(&fields(forged), &file)).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "form_refused"));
+    }
+    assert!(!visit.bench.uploads().exists(), "nothing is kept that no page of ours sent");
+    let empty = send(&cookie, with_file(&fields(&form), "")).await;
+    assert_eq!((empty.status, empty.problem().as_str()), (StatusCode::BAD_REQUEST, "bad_request"));
+    let none =
+        send(&cookie, with_file(&fields(&form), &file).replace("name=\"archive\"", "name=\"other\"")).await;
+    assert_eq!(none.status, StatusCode::BAD_REQUEST);
+
+    let planned = send(&cookie, with_file(&fields(&form), &file)).await;
+    let page = String::from_utf8(planned.body.to_vec()).unwrap();
+    assert_eq!(planned.status, StatusCode::OK, "{page}");
+    assert!(page.contains("Ready") && page.contains("Deploy exactly this"), "{page}");
+    let kept = visit.bench.uploads();
+    assert!(page.contains(&format!("value=\"{}/", kept.display())), "the form names what was sent: {page}");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+}

@@ -132,6 +132,49 @@ async fn threat_f19_a_client_that_sends_its_head_or_body_too_slowly_is_given_up(
     assert_eq!(&first, b"HTTP/1.1 408");
 }
 
+/// Sends a head, then a byte now and then, until it is answered or the server closes: what it answered, and after
+/// how many bytes.
+async fn drip<S>(mut stream: S, head: &str) -> (String, usize)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut sent, mut answer) = (0, [0; 12]);
+    loop {
+        let next = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut answer)).await;
+        match next {
+            Ok(read) => return (String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned(), sent),
+            // It may have closed meanwhile.
+            Err(_) => sent += usize::from(stream.write_all(b"x").await.is_ok()),
+        }
+        assert!(sent < 400, "a client that sends a byte now and then is never given up");
+    }
+}
+
+#[tokio::test]
+async fn threat_f19_a_client_that_always_sends_one_more_byte_is_given_up_all_the_same() {
+    let time = Duration::from_millis(300);
+    let limits = Limits { head_time: time, body_time: time, ..Limits::default() };
+    let bench = Bench::new(Setup { limits: Some(limits), ..Setup::default() });
+    let (address, _serving) = served(&bench).await;
+    let (answer, _) =
+        drip(TcpStream::connect(address).await.unwrap(), "GET /health HTTP/1.1\r\nhost: ").await;
+    assert!(!answer.contains("200"), "{answer}");
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("s");
+    let _unix = deploy_http::serve_unix(bench.api.clone(), tokio::net::UnixListener::bind(&path).unwrap());
+    for route in ["/api/plans", "/api/sources"] {
+        let kind = if route == "/api/plans" { "application/json" } else { "application/octet-stream" };
+        let head = format!(
+            "POST {route} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: 5000\r\n\r\n"
+        );
+        let (answer, sent) = drip(tokio::net::UnixStream::connect(&path).await.unwrap(), &head).await;
+        assert_eq!(answer, "HTTP/1.1 408", "{route} after {sent} bytes");
+    }
+    let left = std::fs::read_dir(bench.uploads()).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "what was not whole is gone");
+}
+
 #[tokio::test]
 async fn threat_f19_a_head_that_is_too_large_is_refused() {
     let bench = Bench::standard();

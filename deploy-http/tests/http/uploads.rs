@@ -2,6 +2,9 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use deploy_core::engine::Submission;
+use deploy_core::port::WhenBusy;
+use deploy_core::source::Source;
 use deploy_http::Limits;
 use serde_json::json;
 
@@ -25,7 +28,7 @@ fn entry(name: &str, content: &[u8]) -> Vec<u8> {
     [&header[..], content, &vec![0; filled]].concat()
 }
 
-fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let all: Vec<u8> = entries.iter().flat_map(|(name, content)| entry(name, content)).collect();
     [all, vec![0; 1_024]].concat()
 }
@@ -78,4 +81,61 @@ async fn inv_39_what_is_too_large_or_unsafe_is_refused_and_leaves_nothing() {
         assert_eq!((answer.status, answer.problem().as_str()), (status, code));
         assert_eq!(kept(&bench), 0, "{code}");
     }
+}
+
+/// An archive like no other.
+fn small(number: u8) -> Vec<u8> {
+    tar(&[("index.html", &[number])])
+}
+
+/// The archives that are kept.
+fn names(bench: &Bench) -> Vec<String> {
+    let entries = std::fs::read_dir(bench.uploads()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn name(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    let path = answer.json()["source"]["path"].as_str().unwrap().to_owned();
+    path.rsplit('/').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn inv_39_all_archives_together_are_bounded_and_the_oldest_that_nobody_needs_goes_first() {
+    // While an archive comes it has a piece of 8 MiB; beside that there is room for two of these.
+    let bytes = small(0).len() as u64;
+    let limits = Limits { uploads_bytes: 8 * 1024 * 1024 + 2 * bytes, ..Limits::default() };
+    let bench = Bench::new(Setup { limits: Some(limits), ..Setup::default() });
+    let first = upload(&bench, small(1)).await;
+    let source: Source = serde_json::from_value(first.json()["source"].clone()).unwrap();
+    let spec = deploy_core::spec::Spec { source, ..bench.spec() };
+    let submission = Submission { spec, idempotency_key: None, busy: WhenBusy::Refuse };
+    let id = bench.api.engine().submit(submission).await.unwrap().id;
+
+    let mut last = String::new();
+    for number in 2..9 {
+        last = name(&upload(&bench, small(number)).await);
+        assert!(kept(&bench) <= 3, "{:?}", names(&bench));
+    }
+    // A deployment that is not finished needs the oldest; of the others the newest are left.
+    assert!(names(&bench).contains(&name(&first)) && names(&bench).contains(&last));
+    bench.let_through(10);
+    let status = bench.api.engine().rested(id).await.unwrap();
+    assert_eq!(status.status.as_str(), "succeeded", "{status:?}");
+    name(&upload(&bench, small(9)).await);
+    name(&upload(&bench, small(10)).await);
+    assert!(!names(&bench).contains(&name(&first)), "nobody needs it any more");
+}
+
+#[tokio::test]
+async fn inv_39_an_archive_without_room_is_refused_with_what_to_do_and_leaves_nothing() {
+    let limits = Limits { uploads_bytes: 1_024 * 1_024, ..Limits::default() };
+    let bench = Bench::new(Setup { limits: Some(limits), ..Setup::default() });
+    let refused = upload(&bench, small(1)).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::INSUFFICIENT_STORAGE, "uploads_full")
+    );
+    assert_eq!(refused.header("retry-after"), "30");
+    assert_eq!(kept(&bench), 0);
 }
