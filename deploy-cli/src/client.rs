@@ -139,7 +139,7 @@ fn refused(body: &[u8]) -> Failed {
         _ => Exit::Internal,
     };
     let mut failed = Failed::new(exit, &problem.code, problem.title);
-    failed.next = problem.next;
+    (failed.phase, failed.retryable, failed.next) = (problem.phase, problem.retryable, problem.next);
     if failed.next.is_empty() { failed.hint(problem.hint) } else { failed }
 }
 

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use deploy_core::hint::Remedy;
+use deploy_core::lifecycle::PhaseName;
 
 /// The exit codes of contract.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,21 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Whether what it means goes by while somebody waits.
+    const fn passes(self) -> bool {
+        match self {
+            Self::StillRunning | Self::Refused => true,
+            Self::Done
+            | Self::Unhealthy
+            | Self::Usage
+            | Self::Blocked
+            | Self::Internal
+            | Self::Deployment(_) => false,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -54,12 +70,17 @@ pub(crate) struct Failed {
     /// The stable code.
     pub(crate) code: String,
     pub(crate) message: String,
+    /// The phase it concerns.
+    pub(crate) phase: Option<PhaseName>,
+    /// Whether the same command can succeed later.
+    pub(crate) retryable: bool,
     pub(crate) next: Vec<Remedy>,
 }
 
 impl Failed {
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        Self { exit, code: code.to_owned(), message: message.into(), next: Vec::new() }
+        let (code, message) = (code.to_owned(), message.into());
+        Self { exit, code, message, phase: None, retryable: exit.passes(), next: Vec::new() }
     }
 
     pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod exit;
 mod output;
+mod problem;
 mod render;
 mod request;
 mod source;
@@ -24,11 +25,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error).into(),
     };
+    let json = output::wants_json(cli.json);
     match commands::run(cli) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            output::complain(&error);
-            error.exit.into()
+        Err(failed) => {
+            output::complain(&failed);
+            if json {
+                problem::print(&failed);
+            }
+            failed.exit.into()
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write as _};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
+use crate::problem;
 
 /// Whether JSON was asked for: flag over `DEPLOY_OUTPUT` over what the terminal suggests (text).
 pub(crate) fn wants_json(flag: bool) -> bool {
@@ -44,6 +45,12 @@ pub(crate) fn usage(said: &clap::Error) -> Exit {
     let text = said.render().to_string();
     if said.use_stderr() {
         tell(clean_lines(&text).trim_end());
+        // What was typed could not be read, but this much of it can.
+        if wants_json(std::env::args_os().any(|word| word == "--json")) {
+            let sentence = text.lines().next().unwrap_or_default();
+            let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
+            problem::print(&Failed::usage("usage", sentence).command("see what there is", "deploy --help"));
+        }
         Exit::Usage
     } else {
         result(text.trim_end());
