@@ -241,7 +241,7 @@ pub(crate) struct LogsArgs {
     /// Only of this step
     #[arg(long)]
     pub(crate) step: Option<StepId>,
-    /// Only from this source
+    /// Only from this source. `runtime`: what its release writes while it serves
     #[arg(long, value_enum)]
     pub(crate) source: Option<LogSourceArg>,
     /// Only at least this grave

@@ -13,6 +13,7 @@ mod render;
 mod request;
 mod source;
 mod state;
+mod telemetry;
 mod tokens;
 mod wiring;
 

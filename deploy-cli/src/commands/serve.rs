@@ -26,6 +26,7 @@ use crate::background::{leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::state::State;
+use crate::telemetry::Telemetry;
 use crate::tokens::StoredTokens;
 use crate::wiring::{docker_executor, sources, static_executor};
 
@@ -72,6 +73,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let edge = EdgeClient::new(control_socket(&state.edge()));
     start_edge(state, &edge, edge_listen).await?;
     let instruments = Instruments::default();
+    let telemetry = Telemetry::start(&instruments);
     let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue)
         .executor(static_executor(state))
         .executor(docker_executor(state, state.installation()?));
@@ -99,6 +101,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     asked_to_end().await;
     watching.abort();
     end(&engine, &api, listeners, store, state).await;
+    telemetry.end().await;
     Ok(Exit::Done)
 }
 

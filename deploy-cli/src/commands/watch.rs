@@ -54,7 +54,7 @@ async fn follow(cx: &Context, id: DeploymentId) -> Result<Status, Failed> {
             Ok(status) => {
                 last_seen = Instant::now();
                 progress.show(&status);
-                if status.status.is_ended() || !status.status.is_moving() {
+                if !status.status.is_moving() {
                     return Ok(status);
                 }
                 path = format!("/api/deployments/{id}?wait={POLL}&after={}", status.sequence);

@@ -1,5 +1,7 @@
 //! A place of its own for every test, and the program run in it with a bound on its time.
 
+use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -389,4 +391,22 @@ pub(crate) fn as_nobody(place: &Place, arguments: &[&str]) -> Option<Command> {
     command.args(drop).arg(program).args(arguments).arg("--state-dir").arg(place.state());
     place.furnish(&mut command);
     Some(command)
+}
+
+/// A control plane that listens on a port of its own.
+pub(crate) fn listening(place: &Place, more: &[&str]) -> (Child, SocketAddr) {
+    let log = place.path("log");
+    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
+    arguments.extend(more);
+    let mut serve = place.command(&arguments);
+    serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+    let serve = serve.spawn().unwrap();
+    let mut address: Option<SocketAddr> = None;
+    wait_for("the address", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let url = text.lines().find_map(|line| line.strip_prefix("answering on http://"));
+        address = url.and_then(|url| url.trim_end_matches('/').parse().ok());
+        address.is_some() && text.contains("ready")
+    });
+    (serve, address.unwrap())
 }

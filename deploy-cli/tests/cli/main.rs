@@ -8,13 +8,19 @@ mod http;
 
 mod bad_input;
 mod control;
+mod curl;
 mod disk;
 mod docker;
 mod failing;
+mod flood;
 mod history;
 mod hostile;
+mod metrics;
 mod monstrous;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod plan;
+mod problems;
 mod processes;
 mod reasons;
 mod served;

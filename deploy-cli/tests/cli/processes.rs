@@ -1,13 +1,13 @@
 //! The processes and what the program says about itself.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Place, kill, serves, toml_build, wait_for};
+use crate::common::{Place, kill, listening, serves, toml_build, wait_for};
 use crate::http;
 
 #[test]
@@ -191,24 +191,6 @@ fn a_public_address_for_the_control_plane_is_refused() {
     }
     place.run(&["serve", "--listen", "localhost"]).refuses_usage();
     assert!(!place.state().exists(), "a refused command made the state directory");
-}
-
-/// A control plane that listens on a port of its own.
-fn listening(place: &Place, more: &[&str]) -> (std::process::Child, SocketAddr) {
-    let log = place.path("log");
-    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
-    arguments.extend(more);
-    let mut serve = place.command(&arguments);
-    serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-    let serve = serve.spawn().unwrap();
-    let mut address: Option<SocketAddr> = None;
-    wait_for("the address", || {
-        let text = std::fs::read_to_string(&log).unwrap();
-        let url = text.lines().find_map(|line| line.strip_prefix("answering on http://"));
-        address = url.and_then(|url| url.trim_end_matches('/').parse().ok());
-        address.is_some() && text.contains("ready")
-    });
-    (serve, address.unwrap())
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::engine::{Engine, Submission};
@@ -141,14 +142,22 @@ pub(crate) async fn run() {
     tokio::task::spawn_blocking(orders).await.unwrap();
 }
 
-/// The bare route: the same bytes, and the same comparison of tags.
+/// The bare route: the same bytes, head and body, and the same comparison of tags.
 fn bare(body: Bytes) -> Router {
     let answer = move |headers: HeaderMap| async move {
-        let tag = [(header::ETAG, "\"0\""), (header::CONTENT_TYPE, "application/json")];
+        let fields = [
+            (header::ETAG, HeaderValue::from_static("\"00\"")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (
+                header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+            ),
+        ];
         if headers.contains_key(header::IF_NONE_MATCH) {
-            return (StatusCode::NOT_MODIFIED, tag, Bytes::new());
+            return (StatusCode::NOT_MODIFIED, fields).into_response();
         }
-        (StatusCode::OK, tag, body.clone())
+        (fields, [(header::CONTENT_TYPE, "application/json")], body.clone()).into_response()
     };
     Router::new().route("/api/deployments/{id}", get(answer))
 }

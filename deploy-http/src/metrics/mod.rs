@@ -9,7 +9,9 @@ mod table;
 pub use edge::EdgeCounters;
 pub use observed::Observed;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use deploy_core::status::Status;
 
 use statuses::Statuses;
 use table::Table;
@@ -26,13 +28,29 @@ pub struct Instruments {
 struct Shared {
     table: Table,
     statuses: Statuses,
+    listener: OnceLock<Listener>,
 }
+
+/// Somebody who hears of endings.
+type Listener = Box<dyn Fn(&Status) + Send + Sync>;
 
 impl Instruments {
     /// A store whose every write and read goes through these instruments.
     #[must_use]
     pub fn observe<S>(&self, store: S) -> Observed<S> {
         Observed::new(store, self.clone())
+    }
+
+    /// Has somebody hear of every deployment that ends, once that is durable. It is called in line, so it must be
+    /// quick. The first who listens counts.
+    pub fn on_end(&self, hear: impl Fn(&Status) + Send + Sync + 'static) {
+        let _ = self.shared.listener.set(Box::new(hear));
+    }
+
+    fn ended(&self, status: &Status) {
+        if let Some(listener) = self.shared.listener.get() {
+            listener(status);
+        }
     }
 
     /// Takes over what the edge has counted since it started.

@@ -32,6 +32,9 @@ impl<S> Observed<S> {
         self.instruments.table().committed(began.elapsed());
         self.instruments.table().appended(append);
         self.instruments.statuses().keep(Written::new(append.status.clone()));
+        if append.status.status.is_ended() {
+            self.instruments.ended(&append.status);
+        }
     }
 }
 

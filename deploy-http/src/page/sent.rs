@@ -31,7 +31,7 @@ pub(super) async fn archive(
         let name = field.name().unwrap_or_default().to_owned();
         if name != ARCHIVE {
             let text = tokio::time::timeout(api.limits().body_time, field.text()).await;
-            fields.push((name, text.map_err(|_| too_slow())?.map_err(wrong)?));
+            fields.push((name, text.map_err(|_| too_slow())?.map_err(|error| wrong(&error))?));
             if fields.len() > FIELDS {
                 return Err(Problem::bad_request("the form has too many fields"));
             }
@@ -39,7 +39,7 @@ pub(super) async fn archive(
         }
         let proof = fields.iter().find(|(name, _)| name == "form").map_or("", |(_, proof)| proof.as_str());
         prove(Some(&caller), proof)?;
-        let uploaded = uploads::take(&api, &caller, field.map_err(wrong)).await?;
+        let uploaded = uploads::take(&api, &caller, field.map_err(|error| wrong(&error))).await?;
         let Source::Archive { path, .. } = uploaded.source else {
             return Err(Problem::bad_request("what was sent is no archive"));
         };
@@ -71,17 +71,19 @@ fn parts(headers: &HeaderMap, request: Request, limits: &Limits) -> Result<Multi
 }
 
 async fn next(parts: &mut Multipart<'static>, limits: &Limits) -> Result<Option<Field<'static>>, Problem> {
-    tokio::time::timeout(limits.body_time, parts.next_field()).await.map_err(|_| too_slow())?.map_err(wrong)
+    tokio::time::timeout(limits.body_time, parts.next_field())
+        .await
+        .map_err(|_| too_slow())?
+        .map_err(|error| wrong(&error))
 }
 
-fn wrong(error: multer::Error) -> Problem {
-    match error {
-        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
-            let title = "the form is larger than it may be";
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title, "send less")
-        }
-        other => Problem::bad_request(format!("the form can't be read: {other}")),
+fn wrong(error: &multer::Error) -> Problem {
+    use multer::Error::{FieldSizeExceeded, StreamSizeExceeded};
+    if matches!(error, FieldSizeExceeded { .. } | StreamSizeExceeded { .. }) {
+        let title = "the form is larger than it may be";
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title, "send less");
     }
+    Problem::bad_request(format!("the form can't be read: {error}"))
 }
 
 fn too_slow() -> Problem {
