@@ -41,9 +41,13 @@ impl Polled {
         (status, head.to_lowercase(), body.to_owned())
     }
 
-    fn deploy(&self, directory: &str, key: &str) -> (u16, String, Value) {
-        let source = serde_json::json!({ "kind": "directory", "path": self.place.text(directory) });
-        let body = serde_json::json!({ "plan": { "resource": "web", "target": "static", "source": source } });
+    /// Submits the site, built with these commands where there are any.
+    fn deploy(&self, build: Option<&str>, key: &str) -> (u16, String, Value) {
+        let source = serde_json::json!({ "kind": "directory", "path": self.place.text("v1") });
+        let runtime = build.map(|build| serde_json::json!({ "build": build, "publishDirectory": "dist" }));
+        let profile = serde_json::json!({ "runtime": runtime.unwrap_or_else(|| serde_json::json!({})) });
+        let plan = serde_json::json!({ "resource": "web", "target": "static", "source": source, "profile": profile });
+        let body = serde_json::json!({ "plan": plan });
         let (auth, key) = (self.auth(), format!("idempotency-key: {key}"));
         let words =
             ["-H", &auth, "-H", &key, "-H", "content-type: application/json", "-d", &body.to_string()];
@@ -74,20 +78,17 @@ fn json(body: &str) -> Value {
 #[test]
 fn curl_submits_once_and_polls_with_etag_304_and_a_long_poll() {
     let Some(polled) = Polled::start() else { return };
-    polled.place.write(
-        "slow/deploy.toml",
-        &crate::common::toml_build("sleep 3; mkdir dist; echo x > dist/index.html"),
-    );
-    let (status, head, submitted) = polled.deploy("slow", "one");
+    let slow = Some("sleep 3; mkdir dist; echo x > dist/index.html");
+    let (status, head, submitted) = polled.deploy(slow, "one");
     assert_eq!(status, 202, "{submitted}");
     let id = submitted["id"].as_str().unwrap().to_owned();
     let path = format!("/api/deployments/{id}");
     assert_eq!(field(&head, "location"), path);
-    let (status, _, again) = polled.deploy("slow", "one");
+    let (status, _, again) = polled.deploy(slow, "one");
     assert_eq!((status, &again["id"]), (202, &submitted["id"]), "the same key is the same deployment");
-    let (status, _, reused) = polled.deploy("v1", "one");
+    let (status, _, reused) = polled.deploy(None, "one");
     assert_eq!((status, &reused["code"]), (409, &"idempotency_key_reused".into()));
-    let (status, _, busy) = polled.deploy("v1", "two");
+    let (status, _, busy) = polled.deploy(None, "two");
     assert_eq!((status, &busy["code"], &busy["retryable"]), (409, &"resource_busy".into(), &true.into()));
 
     wait_for("the build", || json(&polled.curl(&[], &path).2)["status"] == "executing");
@@ -110,7 +111,7 @@ fn curl_submits_once_and_polls_with_etag_304_and_a_long_poll() {
 #[test]
 fn curl_follows_events_and_logs_and_is_told_when_it_has_everything() {
     let Some(polled) = Polled::start() else { return };
-    let id = polled.deploy("v1", "one").2["id"].as_str().unwrap().to_owned();
+    let id = polled.deploy(None, "one").2["id"].as_str().unwrap().to_owned();
     let (events, logs) = (format!("/api/deployments/{id}/events"), format!("/api/deployments/{id}/logs"));
     let (status, head, body) = polled.curl(&["-N", "-H", "accept: text/event-stream"], &events);
     assert_eq!((status, field(&head, "content-type")), (200, "text/event-stream"));
@@ -135,7 +136,7 @@ fn curl_follows_events_and_logs_and_is_told_when_it_has_everything() {
 #[test]
 fn curl_is_refused_with_a_problem_that_says_what_to_do() {
     let Some(polled) = Polled::start() else { return };
-    let id = polled.deploy("v1", "one").2["id"].as_str().unwrap().to_owned();
+    let id = polled.deploy(None, "one").2["id"].as_str().unwrap().to_owned();
     polled.place.await_status(&id, "over", |status| status["exitCode"] == 0);
     let (auth, post) = (polled.auth(), ["-X", "POST"]);
     let stop = format!("/api/deployments/{id}/stop");
