@@ -78,6 +78,17 @@ pub(crate) enum Command {
         /// The deployment
         id: DeploymentId,
     },
+    /// Deploy once more, on purpose, what an ended deployment was asked to deploy
+    Redeploy {
+        /// The deployment
+        id: DeploymentId,
+    },
+    /// End a deployment whose record is damaged, so that those behind it go on. Look at the target first:
+    /// what it did there is not known
+    Abandon {
+        /// The deployment
+        id: DeploymentId,
+    },
     /// Look at a blocked deployment's source again
     Recheck {
         /// The deployment
@@ -301,11 +312,15 @@ pub(crate) struct ServeArgs {
     /// needs a token
     #[arg(long, value_name = "NAME", requires = "listen")]
     pub(crate) host: Vec<String>,
+    /// The rules about who may deploy when; read again when it changes [default: policy.toml in the state
+    /// directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// The public address of the data plane, if it has to be started
     #[arg(long, value_name = "ADDR", env = "DEPLOY_EDGE_LISTEN")]
     pub(crate) edge_listen: Option<SocketAddr>,
     /// End the control plane and the data plane
-    #[arg(long, conflicts_with_all = ["listen", "background"])]
+    #[arg(long, conflicts_with_all = ["listen", "background", "policy"])]
     pub(crate) stop: bool,
     /// End the control plane only; the data plane goes on serving
     #[arg(long, requires = "stop")]

@@ -51,6 +51,11 @@ impl State {
         self.root.join("uploads")
     }
 
+    /// The rules about who may deploy when, unless the control plane is given others.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.root.join("policy.toml")
+    }
+
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
     }

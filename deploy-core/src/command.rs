@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::id::{DeploymentId, Digest, Fence, StepId, Version};
 use crate::plan::{Draft, Output};
 use crate::port::{Live, Probe};
+use crate::reason::Reason;
 use crate::spec::Actor;
 use crate::time::Timestamp;
 
@@ -69,6 +70,13 @@ pub enum Report {
         /// What the records say serves now.
         live: Option<Live>,
     },
+    /// A policy says no for now.
+    Deferred {
+        /// Why, and until when.
+        reasons: Vec<Reason>,
+    },
+    /// No policy says no any more.
+    Admitted,
     /// The source was read.
     Inspected {
         /// What it is.

@@ -30,12 +30,22 @@ pub enum ControlName {
     Recheck,
     /// A new attempt at the same.
     Retry,
+    /// The same source once more, on purpose.
+    Redeploy,
 }
 
 impl ControlName {
     /// Every control.
-    pub const ALL: [Self; 7] =
-        [Self::Approve, Self::Pause, Self::Resume, Self::Stop, Self::StopAndUndo, Self::Recheck, Self::Retry];
+    pub const ALL: [Self; 8] = [
+        Self::Approve,
+        Self::Pause,
+        Self::Resume,
+        Self::Stop,
+        Self::StopAndUndo,
+        Self::Recheck,
+        Self::Retry,
+        Self::Redeploy,
+    ];
 
     /// The word.
     #[must_use]
@@ -48,6 +58,7 @@ impl ControlName {
             Self::StopAndUndo => "stop-and-undo",
             Self::Recheck => "recheck",
             Self::Retry => "retry",
+            Self::Redeploy => "redeploy",
         }
     }
 }
@@ -110,8 +121,8 @@ impl Deployment {
             ControlName::Stop => self.may(&stop(false)),
             ControlName::StopAndUndo => self.may(&stop(true)),
             ControlName::Recheck => self.may(&Command::Recheck),
-            ControlName::Retry if self.is_ended() => Ok(()),
-            ControlName::Retry => Err(Rejection::NotEnded),
+            ControlName::Retry | ControlName::Redeploy if self.is_ended() => Ok(()),
+            ControlName::Retry | ControlName::Redeploy => Err(Rejection::NotEnded),
         }
     }
 

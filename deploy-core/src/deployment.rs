@@ -50,6 +50,7 @@ pub struct Deployment {
     pub(crate) request: Option<Request>,
     pub(crate) phase: Phase,
     pub(crate) created_at: Timestamp,
+    pub(crate) started_at: Option<Timestamp>,
     pub(crate) updated_at: Timestamp,
     pub(crate) marks: Vec<(PhaseName, Timestamp)>,
 }
@@ -97,6 +98,7 @@ impl Deployment {
             request: None,
             phase: Phase::Queued(Queued::new()),
             created_at: first.at,
+            started_at: None,
             updated_at: first.at,
             marks: vec![(PhaseName::Detect, first.at)],
         })
@@ -388,6 +390,7 @@ impl Deployment {
             Event::Claimed { fence, live } => {
                 self.fence = Some(*fence);
                 self.live = live.clone().map(Arc::new);
+                self.started_at = Some(at);
             }
             Event::Planned { live, .. } | Event::Blocked { live, .. } => {
                 self.live = live.clone().map(Arc::new);

@@ -12,6 +12,7 @@ use crate::id::{DeploymentId, Fence, ResourceId, StepId, Version};
 use crate::lifecycle::PhaseName;
 use crate::plan::{BlockedPlan, Output, Plan};
 use crate::port::{Live, Probe};
+use crate::reason::Reason;
 use crate::spec::{Actor, Spec};
 use crate::time::Timestamp;
 
@@ -158,6 +159,13 @@ events! {
         /// When it is tried again.
         until: Timestamp,
     },
+    /// A policy says no for now: it waits, and is in nobody's way.
+    Deferred {
+        /// Why, and until when.
+        reasons: Vec<Reason>,
+    },
+    /// No policy says no any more: it waits for its turn.
+    Admitted,
     /// A wait is over.
     PreparationDue,
     /// A step is about to start.

@@ -132,6 +132,8 @@ failure_codes! {
         "What a step did could not be undone.", "restore the release by hand: see what is live now";
     Cancelled, "cancelled", Permanent, true,
         "The step was stopped on request.", "deploy again when you are ready";
+    RecordDamaged, "record_damaged", Permanent, false,
+        "The record of the deployment can't be read, and somebody ended it. What it did is not known.", "look at the target, then deploy again";
     Internal, "internal", Permanent, true,
         "Something went wrong inside the engine.", "report it with the diagnostics of `deploy doctor`";
 }

@@ -34,6 +34,7 @@
 //! | a database of your own | [`port::Journal`], [`port::Lease`], [`port::Catalogue`], [`port::Logs`] | its contract of stores |
 //! | sources that are neither directories, archives, images nor git | [`port::Sources`] | |
 //! | projects that the catalogue doesn't know | [`port::Detector`]; [`detect::AnyProject`] where your target looks for itself | |
+//! | rules of your own about who may deploy when | [`port::Admission`]; [`admission`] has rules to build on | |
 //! | a runbook, or a model that explains failures | [`port::Explainer`] | |
 //!
 //! # What survives kill -9?
@@ -81,6 +82,7 @@
 //! # }
 //! ```
 
+pub mod admission;
 pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
 pub mod codes {}
@@ -110,6 +112,7 @@ pub mod planted;
 mod planted;
 pub mod port;
 mod projection;
+pub mod queue;
 pub mod reason;
 pub mod reject;
 pub mod runtime_log;

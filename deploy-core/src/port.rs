@@ -15,13 +15,16 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::admission::{Allowance, Petition, Verdict};
 use crate::cancel::Cancel;
 use crate::detect::Detected;
 use crate::diagnosis::Diagnosis;
 use crate::effect::{Effect, IdempotencyKey};
 use crate::evidence::{Ask, Evidence};
 use crate::failure::Failure;
-use crate::id::{DeploymentId, Digest, Fence, ReleaseId, ResourceId, ResourceKey, Seq, StepId, Version};
+use crate::id::{
+    DeploymentId, Digest, Fence, Name, ReleaseId, ResourceId, ResourceKey, Seq, StepId, Version,
+};
 use crate::log::{LogLine, LogQuery};
 use crate::plan::{Outline, Output, Plan, Step};
 use crate::reason::{Reason, ReasonCode};
@@ -297,6 +300,8 @@ pub struct Create {
     pub idempotency: Option<(String, Digest)>,
     /// What happens if another deployment of the resource is not finished.
     pub busy: WhenBusy,
+    /// How many of its workspace may wait, this one included.
+    pub waiting_max: u32,
 }
 
 /// What happens to a submission while another deployment of the resource is not finished.
@@ -341,6 +346,12 @@ pub enum StoreError {
         /// The deployment that is not.
         holder: DeploymentId,
     },
+    /// As many deployments of the workspace run as may, or the turns that are left belong to elder ones.
+    #[error("{running} deployments of the workspace run, and it is not this one's turn")]
+    WorkspaceFull {
+        /// How many own their resource.
+        running: u32,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -384,6 +395,7 @@ impl StoreError {
             Self::Conflict { .. } => "store_conflict",
             Self::Fenced { .. } => "stale_fence",
             Self::Busy { .. } => "resource_busy",
+            Self::WorkspaceFull { .. } => "workspace_full",
             Self::KeyReused => "idempotency_key_reused",
             Self::NotFound => "not_found",
             Self::Limit { .. } => "store_limit",
@@ -402,8 +414,15 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the resource has an unfinished deployment and the request says
-    /// [`WhenBusy::Refuse`]; [`StoreError::KeyReused`]; and what [`Journal::append`] says.
+    /// [`WhenBusy::Refuse`]; [`StoreError::Limit`] when as many of the workspace wait as may;
+    /// [`StoreError::KeyReused`]; and what [`Journal::append`] says.
     async fn create(&self, create: Create) -> Result<Created, StoreError>;
+
+    /// The deployment that was submitted under a key, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyReused`] when it was another request.
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError>;
 
     /// Appends events, with the status and release they lead to, in one transaction.
     ///
@@ -424,15 +443,37 @@ pub trait Journal: Send + Sync {
     async fn unfinished(&self) -> Result<Vec<DeploymentId>, StoreError>;
 }
 
-/// Exclusive ownership of a resource, one deployment at a time.
+/// Exclusive ownership of a resource, one deployment at a time, and so many at once of a workspace.
+///
+/// The order of a workspace is that of acceptance, over those that could go on: whose resource is free and
+/// has no elder in the way. Whoever is paused, or deferred by a policy, takes nobody's turn and keeps its
+/// place. So everybody's turn comes: only finitely many are elder, and nobody overtakes who could go on.
 #[async_trait]
 pub trait Lease: Send + Sync {
     /// Takes the resource for a deployment and returns a fence greater than any before. Taking it
     /// again for the same deployment gives a new fence: the old owner is fenced out.
     ///
+    /// `concurrent` is how many of the workspace may own their resource at once. It is compared in the
+    /// transaction that grants, so it holds for any number of engines on one store.
+    ///
     /// # Errors
-    /// [`StoreError::Busy`] while another deployment holds it, or waits since before this one.
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError>;
+    /// [`StoreError::Busy`] while another deployment holds it, or waits since before this one;
+    /// [`StoreError::WorkspaceFull`] while it is not its turn in the workspace.
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError>;
+
+    /// Those of a workspace whose turn it is now, eldest first, at most `limit`: acquiring would be
+    /// granted to each of them, if nothing changes meanwhile.
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError>;
 
     /// Gives it back. Giving back what is no longer held is fine.
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError>;
@@ -537,6 +578,9 @@ pub trait Catalogue: Send + Sync {
     /// The status of a deployment at its last durable event.
     async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError>;
 
+    /// The unfinished deployments of a workspace that do not rest in `blocked`, oldest first, at most `limit`.
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError>;
+
     /// Deployments, newest first.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError>;
 
@@ -579,6 +623,23 @@ pub trait Logs: LogSink {
 pub trait Explainer: Send + Sync {
     /// The likely cause, from the status of a deployment that failed and the last lines of its log.
     async fn explain(&self, status: &Status, log: &[LogLine]) -> Option<Diagnosis>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Admitting
+
+/// Says who may deploy now, and how much at once. It is asked at a preview, at a submission, and again
+/// whenever a deployment could leave the queue; so whatever it says may change at any time.
+#[async_trait]
+pub trait Admission: Send + Sync {
+    /// The workspace that a resource belongs to.
+    fn workspace(&self, resource: &ResourceKey) -> Name;
+
+    /// How much the workspace may have going on at once.
+    fn allowance(&self, workspace: &Name) -> Allowance;
+
+    /// What speaks against carrying it out now. It answers soon, and reads only.
+    async fn judge(&self, petition: &Petition<'_>) -> Verdict;
 }
 
 // ---------------------------------------------------------------------------------------------

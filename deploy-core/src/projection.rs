@@ -9,6 +9,7 @@ use crate::id::{ReleaseId, ResourceKey};
 use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState, UndoState};
 use crate::plan::{SourceSummary, Step};
 use crate::port::{ReleaseChange, ReleaseRecord, ReleaseState};
+use crate::reason::Reason;
 use crate::spec::{Source, Trigger};
 use crate::status::{
     FailureStatus, LiveNow, PhaseTiming, RunStatus, Status, StatusName, StepStatus, StepStatusName,
@@ -27,6 +28,7 @@ impl Deployment {
             resource_id: self.resource_id,
             resource: self.spec.resource.resource.clone(),
             environment: self.spec.resource.environment.clone(),
+            workspace: self.spec.workspace.clone(),
             target: self.spec.target.clone(),
             trigger: self.spec.trigger.clone(),
             actor: self.spec.actor.clone(),
@@ -38,6 +40,7 @@ impl Deployment {
             plan_fingerprint: self.plan_fingerprint(),
             steps: run.map(step_statuses).unwrap_or_default(),
             blocked_reasons: self.blocked().map(|blocked| blocked.reasons().to_vec()).unwrap_or_default(),
+            deferred_reasons: self.deferred().to_vec(),
             failure,
             recovery_hint: recovery.as_ref().map(|recovery| recovery.hint.clone()),
             recovery,
@@ -50,9 +53,26 @@ impl Deployment {
             exit_code: self.exit_code(),
             sequence: self.seq,
             created_at: self.created_at,
+            started_at: self.started_at,
             updated_at: self.updated_at,
             ended_at: ended.then_some(self.updated_at),
             phases: self.phase_timings(),
+        }
+    }
+
+    /// Why a policy does not let it go on yet.
+    #[must_use]
+    pub fn deferred(&self) -> &[Reason] {
+        match &self.phase {
+            Phase::Queued(queued) => queued.deferred(),
+            Phase::Detecting(_)
+            | Phase::Planning(_)
+            | Phase::Blocked(_)
+            | Phase::Planned(_)
+            | Phase::Executing(_)
+            | Phase::Verifying(_)
+            | Phase::RollingBack(_)
+            | Phase::Ended(_) => &[],
         }
     }
 
@@ -225,6 +245,7 @@ impl Deployment {
                 })
             }
             Phase::Ended(ended) => self.ended_hint(ended.outcome()),
+            Phase::Queued(queued) if !queued.deferred().is_empty() => Some(deferred_hint(queued.deferred())),
             Phase::Queued(_)
             | Phase::Detecting(_)
             | Phase::Planning(_)
@@ -342,6 +363,17 @@ fn failure_status(cause: &Cause) -> FailureStatus {
         tail,
         likely,
     }
+}
+
+fn deferred_hint(reasons: &[Reason]) -> Hint {
+    let said = |reason: &Reason| match &reason.link {
+        Some(link) => format!("{} ({link})", reason.message),
+        None => reason.message.clone(),
+    };
+    let said: Vec<String> = reasons.iter().map(said).collect();
+    let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
+    let next = fixes.map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() }).collect();
+    Hint { hint: format!("waits: {}", said.join("; ")), next }
 }
 
 fn blocked_failure(blocked: &Blocked, phase: PhaseName) -> FailureStatus {

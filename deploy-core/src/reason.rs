@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
 use crate::lifecycle::PhaseName;
+use crate::time::Timestamp;
 
 macro_rules! reason_codes {
     ($($variant:ident, $code:literal, $phase:ident, $field:expr, $meaning:literal, $fix:literal;)*) => {
@@ -172,6 +173,16 @@ reason_codes! {
         "A secret that the profile refers to has no value.", "set the environment variable it names for the control plane";
     EngineUnavailable, "engine_unavailable", Plan, None,
         "The container engine does not answer.", "install and start Docker, and let the user that deploys reach its socket";
+    Frozen, "frozen", Plan, None,
+        "Nothing is deployed in this time.", "wait until it is over, or ask somebody who may deploy in it";
+    AccountPastDue, "account_past_due", Plan, None,
+        "An invoice of the workspace was not paid in time. What runs goes on.", "settle the account; what waits goes on by itself then";
+    WorkspaceBusy, "workspace_busy", Plan, None,
+        "The workspace has as many deployments running as it may.", "nothing needs to be done: it waits for its turn";
+    PolicyUnreadable, "policy_unreadable", Plan, None,
+        "The policy was changed and can't be read. The one before it counts.", "correct the file at the line that the message names";
+    PolicyRefused, "policy_refused", Plan, None,
+        "A rule of whoever runs this says no.", "see what the message names";
     PortTaken, "port_taken", Plan, Some("access.port"),
         "The port is used by another resource.", "choose another access.port";
 }
@@ -193,6 +204,10 @@ impl ReasonCode {
                 | Self::PortTaken
                 | Self::InsufficientDisk
                 | Self::UnsupportedTarget
+                | Self::Frozen
+                | Self::AccountPastDue
+                | Self::WorkspaceBusy
+                | Self::PolicyRefused
         )
     }
 }
@@ -236,6 +251,12 @@ pub struct Reason {
     /// The profile field it concerns, for example `network.internalPort`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub profile_field: Option<String>,
+    /// Where more about it is written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<String>,
+    /// When it ends by itself, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<Timestamp>,
 }
 
 impl Reason {
@@ -250,7 +271,23 @@ impl Reason {
             fix: vec![Fix { label: code.fix().to_owned(), set: None, command: None }],
             overrides: Vec::new(),
             profile_field: code.profile_field().map(str::to_owned),
+            link: None,
+            until: None,
         }
+    }
+
+    /// Says where more about it is written.
+    #[must_use]
+    pub fn linked(mut self, link: Option<String>) -> Self {
+        self.link = link;
+        self
+    }
+
+    /// Says when it ends by itself.
+    #[must_use]
+    pub const fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
     }
 
     /// Adds what shows it.

@@ -47,6 +47,9 @@ pub enum Rejection {
     /// It has not ended, so there is nothing to try again.
     #[error("the deployment has not ended yet")]
     NotEnded,
+    /// Its record is sound, so it can be stopped like any other.
+    #[error("the record of the deployment is not damaged")]
+    NotDamaged,
     /// The report comes from an owner that was fenced out.
     #[error("the report carries a fence that is no longer valid")]
     StaleFence,
@@ -70,6 +73,7 @@ impl Rejection {
             Self::NothingToAttest { .. } => "nothing_to_attest",
             Self::PastTheSwitch => "past_the_switch",
             Self::NotEnded => "not_ended",
+            Self::NotDamaged => "not_damaged",
             Self::StaleFence => "stale_fence",
             Self::NotRunning => "not_running",
         }
@@ -94,6 +98,7 @@ impl Rejection {
             | Self::NotBlocked
             | Self::NothingToAttest { .. }
             | Self::NotEnded
+            | Self::NotDamaged
             | Self::StaleFence
             | Self::NotRunning => vec![show()],
         };

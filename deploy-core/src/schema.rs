@@ -54,6 +54,9 @@ pub const DOCUMENTS: &[Document] = documents![
     "request", "a standing request to end a run early", crate::lifecycle::Request;
     "control", "what can be asked of a deployment now, and why not", crate::control::Control;
     "probe", "what reading a step back can tell", crate::port::Probe;
+    "rules", "what the file of `deploy serve --policy` may hold", crate::admission::Rules;
+    "admission", "what the policies say about deploying a resource now", crate::admission::Verdict;
+    "place", "where in the line a deployment is, and why it waits", crate::queue::Place;
     "hint", "what to do next", crate::hint::Hint;
 ];
 

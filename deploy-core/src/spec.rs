@@ -31,6 +31,20 @@ pub struct Spec {
     /// When the plan may be carried out.
     #[serde(default)]
     pub approval: Approval,
+    /// The workspace that the resource belongs to. The engine sets it, from what its
+    /// [`Admission`](crate::port::Admission) says: what a request names counts for nothing.
+    #[serde(default = "default_workspace", skip_serializing_if = "is_default_workspace")]
+    pub workspace: Name,
+}
+
+/// The workspace of everything that no other is named for.
+#[must_use]
+pub fn default_workspace() -> Name {
+    "default".parse().expect("it is a name")
+}
+
+fn is_default_workspace(workspace: &Name) -> bool {
+    workspace.as_str() == "default"
 }
 
 impl Spec {
@@ -45,6 +59,7 @@ impl Spec {
             trigger: Trigger::Create,
             actor,
             approval: Approval::Automatic,
+            workspace: default_workspace(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::id::{DeploymentId, Digest, Name, ResourceId, Seq, StepId, Version};
 use crate::lifecycle::PhaseName;
 use crate::plan::SourceSummary;
 use crate::reason::Reason;
-use crate::spec::{Actor, Trigger};
+use crate::spec::{Actor, Trigger, default_workspace};
 use crate::time::Timestamp;
 
 /// Where a deployment is.
@@ -239,6 +239,9 @@ pub struct Status {
     pub resource: Name,
     /// Its environment.
     pub environment: Name,
+    /// The workspace that it counts for.
+    #[serde(default = "default_workspace")]
+    pub workspace: Name,
     /// The executor.
     pub target: Name,
     /// Why it exists.
@@ -261,6 +264,9 @@ pub struct Status {
     pub steps: Vec<StepStatus>,
     /// Why the plan says no.
     pub blocked_reasons: Vec<Reason>,
+    /// Why a policy does not let it go on yet, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferred_reasons: Vec<Reason>,
     /// Why it did not succeed.
     pub failure: Option<FailureStatus>,
     /// What to do about that, or about what it waits for.
@@ -281,10 +287,27 @@ pub struct Status {
     pub sequence: Seq,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When its turn came; absent while it waits for it.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
     /// When the last event was decided.
     pub updated_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Its phases so far.
     pub phases: Vec<PhaseTiming>,
+}
+
+impl Status {
+    /// Whether it waits for its turn and would take it: nobody paused it, and no policy says no.
+    #[must_use]
+    pub fn asks_for_its_turn(&self) -> bool {
+        self.status == StatusName::Queued && !self.paused && self.deferred_reasons.is_empty()
+    }
+
+    /// Whether it is in the way of those behind it: neither ended nor resting, and let go on by every policy.
+    #[must_use]
+    pub fn is_in_the_way(&self) -> bool {
+        !self.status.is_ended() && self.status != StatusName::Blocked && self.deferred_reasons.is_empty()
+    }
 }

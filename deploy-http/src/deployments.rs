@@ -204,6 +204,40 @@ async fn command(
     }
 }
 
+/// Where in the line a deployment is; `null` when it does not wait.
+pub(crate) async fn queue(
+    State(api): State<Api>,
+    PathOf(id): PathOf<DeploymentId>,
+) -> Result<Response, Problem> {
+    Ok(Json(api.engine().place(id).await?).into_response())
+}
+
+/// Ends a deployment whose record is damaged.
+pub(crate) async fn abandon(
+    State(api): State<Api>,
+    PathOf(id): PathOf<DeploymentId>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    match api.engine().abandon(id, &caller.actor()).await {
+        Ok(status) => Ok(tagged(Written::new(status), &Known::default())),
+        Err(error) => Err(Problem::about(api.engine(), id, error).await),
+    }
+}
+
+/// What a deployment was asked to deploy, once more.
+pub(crate) async fn redeploy(
+    State(api): State<Api>,
+    PathOf(id): PathOf<DeploymentId>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let idempotency_key = idempotency_key(&headers)?;
+    match api.engine().redeploy(id, caller.actor()).await {
+        Ok(submission) => accept(&api, engine::Submission { idempotency_key, ..submission }).await,
+        Err(error) => Err(Problem::about(api.engine(), id, error).await),
+    }
+}
+
 /// A new attempt at what a deployment was asked to do.
 pub(crate) async fn retry(
     State(api): State<Api>,

@@ -2,11 +2,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use deploy_core::engine::{Engine, EngineError};
+use deploy_core::engine::{Engine, EngineError, SystemClock};
 use deploy_core::hint::Remedy;
 use deploy_core::id::{DeploymentId, InvalidId};
 use deploy_core::lifecycle::PhaseName;
-use deploy_core::port::StoreError;
+use deploy_core::port::{Clock as _, StoreError};
+use deploy_core::reason::Reason;
 use deploy_core::runtime_log::RuntimeLogError;
 use deploy_core::status::StatusName;
 use schemars::JsonSchema;
@@ -98,6 +99,11 @@ impl From<EngineError> for Problem {
         let (status, hint, retry_after) = match &error {
             EngineError::Rejected(_) => (StatusCode::CONFLICT, "look at the deployment's state", None),
             EngineError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
+            EngineError::Refused(reasons) => {
+                // It may end earlier: whoever waits long asks again in between.
+                let seconds = Some(retry_after(reasons));
+                (StatusCode::CONFLICT, "wait until then, or submit with --wait-turn", seconds)
+            }
             EngineError::Quarantined(_) => (StatusCode::CONFLICT, "run `deploy doctor`", None),
             EngineError::RuntimeLog(RuntimeLogError::Absent { .. }) => {
                 (StatusCode::NOT_FOUND, "ask for the log of its deployment, without `source=runtime`", None)
@@ -113,6 +119,7 @@ impl From<EngineError> for Problem {
                 StoreError::Busy { .. } => {
                     (StatusCode::CONFLICT, "wait for it, or submit again with --wait-turn", Some(2))
                 }
+                StoreError::WorkspaceFull { .. } => (StatusCode::CONFLICT, "wait for its turn", Some(2)),
                 StoreError::KeyReused => (StatusCode::CONFLICT, "use another idempotency key", None),
                 StoreError::Limit { .. } => (StatusCode::TOO_MANY_REQUESTS, "try again later", Some(5)),
                 StoreError::Full => {
@@ -132,8 +139,28 @@ impl From<EngineError> for Problem {
         let mut problem = Self::new(status, error.code(), error.to_string(), hint);
         problem.retryable = error.retryable();
         problem.retry_after = retry_after;
+        if let EngineError::Refused(reasons) = error {
+            problem.next = reasons.iter().flat_map(remedies).collect();
+        }
         problem
     }
+}
+
+/// What to do about a policy that says no, and where to read about it.
+fn remedies(reason: &Reason) -> Vec<Remedy> {
+    let link = reason.link.iter().map(|link| Remedy::by_hand(format!("see {link}")));
+    let fix = reason.fix.iter().map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() });
+    fix.chain(link).collect()
+}
+
+/// Seconds until a policy is asked again: an hour, or until it ends if that is sooner.
+fn retry_after(reasons: &[Reason]) -> u32 {
+    const HOUR: u32 = 3_600;
+    let now = SystemClock.now();
+    let ends: Option<Vec<u64>> =
+        reasons.iter().map(|reason| Some(reason.until?.since(now).as_millis().div_ceil(1_000))).collect();
+    let end = ends.and_then(|ends| ends.into_iter().max());
+    end.map_or(HOUR, |seconds| u32::try_from(seconds).unwrap_or(HOUR).clamp(1, HOUR))
 }
 
 impl From<StoreError> for Problem {

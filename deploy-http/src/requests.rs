@@ -2,7 +2,7 @@
 
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, Version};
 use deploy_core::port::WhenBusy;
-use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger};
+use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger, default_workspace};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,7 @@ impl PlanRequest {
             trigger: Trigger::Create,
             actor,
             approval,
+            workspace: default_workspace(),
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Json, Response};
 use deploy_core::engine;
 use deploy_core::id::{ResourceId, ResourceKey, Version};
 use deploy_core::port::{ReleaseRecord, ReleaseState};
-use deploy_core::spec::{Approval, Source, Spec, Trigger};
+use deploy_core::spec::{Approval, Source, Spec, Trigger, default_workspace};
 
 use crate::access::Caller;
 use crate::api::Api;
@@ -23,6 +23,19 @@ pub(crate) async fn resource(api: &Api, text: &str) -> Result<ResourceKey, Probl
             text.parse().map_err(|error: deploy_core::id::InvalidId| Problem::bad_request(error.to_string()))
         }
     }
+}
+
+/// What the policies say about deploying a resource now.
+pub(crate) async fn admission(
+    State(api): State<Api>,
+    PathOf(id): PathOf<String>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let resource = resource(&api, &id).await?;
+    // Neither target nor source count for it.
+    let target = resource.resource.clone();
+    let spec = Spec::directory(resource, target, "/", caller.actor());
+    Ok(Json(api.engine().admission(&spec).await?).into_response())
 }
 
 pub(crate) async fn releases(
@@ -72,6 +85,7 @@ pub(crate) async fn rollback_spec(
         trigger: Trigger::Rollback,
         actor: caller.actor(),
         approval: Approval::Automatic,
+        workspace: default_workspace(),
     })
 }
 

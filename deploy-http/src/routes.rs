@@ -3,8 +3,10 @@
 
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post};
+use deploy_core::admission::Verdict;
 use deploy_core::plan::PlanDocument;
 use deploy_core::port::ReleaseRecord;
+use deploy_core::queue::Place;
 use deploy_core::status::Status;
 
 use crate::access::Scope;
@@ -130,6 +132,16 @@ pub(crate) fn routes() -> Vec<Route> {
             command("stop", "Skip what remains").body::<StopRequest>(false)),
         route(Method::POST, "/api/deployments/{id}/retry", DEPLOY, post(deployments::retry),
             submits(on("retry", "Try an ended deployment again, as a new one"))),
+        route(Method::POST, "/api/deployments/{id}/redeploy", DEPLOY, post(deployments::redeploy),
+            submits(on("redeploy", "Deploy once more what an ended deployment was asked to deploy"))),
+        route(Method::POST, "/api/deployments/{id}/abandon", ADMIN, post(deployments::abandon),
+            command("abandon", "End a deployment whose record is damaged")),
+        route(Method::GET, "/api/deployments/{id}/queue", READ, get(deployments::queue),
+            on("showQueue", "Where in the line a deployment is, and why it waits")
+                .gives::<Option<Place>>(ok, "Its place; `null` when it does not wait")),
+        route(Method::GET, "/api/resources/{id}/admission", DEPLOY, get(resources::admission),
+            on("showAdmission", "What the policies say about deploying a resource now")
+                .gives::<Verdict>(ok, "What speaks against it, and what to know before")),
         route(Method::POST, "/api/deployments/{id}/recheck", DEPLOY, post(deployments::recheck),
             command("recheck", "Look at a blocked deployment's source again")),
         route(Method::GET, "/api/resources/{id}/releases", READ, get(resources::releases),

@@ -58,7 +58,7 @@ parameters = { id = "$id", a = "$id", b = "$id" }
 include-path-regex = "^/api/resources/"
 parameters = { id = "web" }
 TOML
-check --include-path-regex '^/api/(deployments|resources)/' --exclude-operation-id retry --exclude-operation-id rollback
+check --include-path-regex '^/api/(deployments|resources)/' --exclude-operation-id retry --exclude-operation-id redeploy --exclude-operation-id rollback
 # Submitting, with what the description forbids.
 : >"$place/config.toml"
 check --include-operation-id deploy --mode negative --phases fuzzing

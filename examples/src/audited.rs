@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deploy_core::id::{DeploymentId, Fence, ResourceId, ResourceKey, Seq};
+use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
 use deploy_core::log::{LogLine, LogQuery};
 use deploy_core::port::*;
 use deploy_core::{engine::Store, status::Status, wire::Envelope};
@@ -27,6 +27,10 @@ impl<S: Store> Journal for Audited<S> {
         self.audit(&create.append)?;
         self.0.create(create).await
     }
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError> {
+        self.0.known(key, request).await
+    }
+
     async fn append(&self, append: Append) -> Result<(), StoreError> {
         self.audit(&append)?;
         self.0.append(append).await
@@ -41,8 +45,22 @@ impl<S: Store> Journal for Audited<S> {
 
 #[async_trait]
 impl<S: Store> Lease for Audited<S> {
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
-        self.0.acquire(resource, by).await
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError> {
+        self.0.acquire(resource, by, concurrent).await
+    }
+
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        self.0.turns(workspace, concurrent, limit).await
     }
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
         self.0.release(resource, fence).await
@@ -60,6 +78,10 @@ impl<S: Store> Catalogue for Audited<S> {
     async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
         self.0.status(deployment).await
     }
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
+        self.0.queue(workspace, limit).await
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {
         self.0.list(query).await
     }

@@ -137,6 +137,11 @@ fn giver(code: ReasonCode) -> Giver {
         | Code::VariableNameInvalid
         | Code::SecretMissing
         | Code::EngineUnavailable
+        | Code::Frozen
+        | Code::AccountPastDue
+        | Code::WorkspaceBusy
+        | Code::PolicyUnreadable
+        | Code::PolicyRefused
         | Code::PortTaken
         | Code::HealthCheckInvalid => Other(EXECUTOR),
     }

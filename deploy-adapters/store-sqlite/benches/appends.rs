@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{Run, fresh_name};
+use deploy_core::admission::UNLIMITED;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::{Journal as _, Lease as _};
 use deploy_core::status::{StatusName, StepStatus, StepStatusName};
@@ -54,7 +55,7 @@ async fn appends(dir: &Path, writers: usize, length: Duration) -> Vec<Duration> 
 
 async fn append_until(store: SqliteStore, until: Instant) -> Vec<Duration> {
     let mut run = Run::submit(&fresh_name(), &store).await;
-    run.fence = Some(store.acquire(&run.key, run.id).await.unwrap());
+    run.fence = Some(store.acquire(&run.key, run.id, UNLIMITED).await.unwrap());
     let mut latencies = Vec::new();
     while Instant::now() < until {
         let mut append = run.events(1, StatusName::Executing);

@@ -1,6 +1,6 @@
 //! Reading what is recorded about deployments.
 
-use deploy_core::id::DeploymentId;
+use deploy_core::id::{DeploymentId, Name};
 use deploy_core::port::{ListQuery, StoreError};
 use deploy_core::status::Status;
 use rusqlite::{Connection, Row, ToSql};
@@ -24,6 +24,16 @@ pub(crate) fn read_status(row: &Row<'_>) -> Result<Status, Fault> {
     let damaged = |error| Fault::corrupt(format!("the status of {deployment}: {error}"));
     let json = row.get_ref(2)?.as_str().map_err(damaged)?;
     record::read_status(&deployment, unsigned(row.get(1)?), json, &row.get(3)?)
+}
+
+/// The unfinished of a workspace, oldest first. One that can't be read is left out, as in a list.
+pub(crate) fn line(db: &Connection, workspace: &Name, limit: usize) -> Result<Vec<Status>, Fault> {
+    let sql = "SELECT deployment, sequence, status, seal FROM deployments
+               WHERE workspace = ?1 AND ended = 0 AND word <> 'blocked' ORDER BY id LIMIT ?2";
+    let mut select = db.prepare_cached(sql)?;
+    let values = rusqlite::params![workspace.as_str(), signed(limit as u64)];
+    let statuses = select.query_and_then(values, read_status)?;
+    statuses.filter_map(readable).collect()
 }
 
 /// Deployments, newest first. One that can't be read is left out, so that it hides no other: the

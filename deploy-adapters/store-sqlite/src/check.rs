@@ -152,8 +152,10 @@ fn structure(db: &Connection, problems: &mut Problems) -> Result<(), Fault> {
 
 /// Every deployment: its chain of events from the first to the last, and its status.
 fn deployments(db: &Connection, problems: &mut Problems) -> Result<(), Fault> {
-    let mut select = db
-        .prepare("SELECT deployment, sequence, status, seal, id, word, ended FROM deployments ORDER BY id")?;
+    let mut select = db.prepare(
+        "SELECT deployment, sequence, status, seal, id, word, ended, workspace, asks, in_way
+                  FROM deployments ORDER BY id",
+    )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let id = text(row, 0);
@@ -167,12 +169,16 @@ fn deployments(db: &Connection, problems: &mut Problems) -> Result<(), Fault> {
 
 /// Whether the columns that are searched say what the status says.
 fn columns_agree(row: &Row<'_>) -> Result<(), Fault> {
-    let status = catalogue::read_status(row)?.status;
-    let (word, ended): (String, bool) = (row.get(5)?, row.get(6)?);
-    if word == status.as_str() && ended == status.is_ended() {
+    let found = catalogue::read_status(row)?;
+    let (word, ended, workspace): (String, bool, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let listed = word == found.status.as_str() && ended == found.status.is_ended();
+    let turn = (row.get::<_, bool>(8)?, row.get::<_, bool>(9)?);
+    let its_turn = turn == (found.asks_for_its_turn(), found.is_in_the_way());
+    if listed && its_turn && workspace == found.workspace.as_str() {
         return Ok(());
     }
-    Err(Fault::corrupt(format!("it is listed as {word:?}, its status is {}", status.as_str())))
+    let status = found.status.as_str();
+    Err(Fault::corrupt(format!("it is listed as {word:?} of {workspace:?}, its status is {status}")))
 }
 
 /// A text that may be damaged, for naming what it belongs to.

@@ -1,6 +1,6 @@
 //! Which request an idempotency key belongs to.
 
-use deploy_core::id::DeploymentId;
+use deploy_core::id::{DeploymentId, Digest};
 use deploy_core::port::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -10,8 +10,7 @@ use crate::record::Submission;
 use crate::rows::{self, RowId};
 
 /// The deployment that the same request made before under the same key.
-pub(crate) fn find(db: &Connection, submission: &Submission) -> Result<Option<DeploymentId>, Fault> {
-    let Some((key, request)) = &submission.idempotency else { return Ok(None) };
+pub(crate) fn find(db: &Connection, key: &str, request: &Digest) -> Result<Option<DeploymentId>, Fault> {
     let sql = "SELECT request, deployment FROM idempotency WHERE key = ?1";
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, RowId>(1)?));
     match db.prepare_cached(sql)?.query_row([key], read).optional()? {

@@ -1,5 +1,6 @@
 //! The journal's writes and reads, each inside a transaction that somebody else began.
 
+use deploy_core::admission::UNLIMITED;
 use deploy_core::id::{DeploymentId, Fence, Seq};
 use deploy_core::port::{Created, StoreError, WhenBusy};
 use deploy_core::wire::{Envelope, decode};
@@ -21,7 +22,9 @@ pub(crate) fn create(
     space: Space,
     limits: &Limits,
 ) -> Result<Created, Fault> {
-    if let Some(known) = idempotency::find(db, submission)? {
+    if let Some((key, request)) = &submission.idempotency
+        && let Some(known) = idempotency::find(db, key, request)?
+    {
         return Ok(Created::Known(known));
     }
     space.for_something_new()?;
@@ -29,12 +32,23 @@ pub(crate) fn create(
     absent(db, entry)?;
     let (resource, _) = rows::ensure_resource(db, &submission.resource, submission.resource_id)?;
     admit(db, resource, submission.busy, limits)?;
-    let sql = "INSERT INTO deployments (deployment, resource, word, ended, sequence, seal, status)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    has_room(db, &entry.status.workspace, submission.waiting_max)?;
+    let sql = "INSERT INTO deployments (deployment, resource, word, ended, sequence, seal, status, workspace, asks, in_way)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let status = &entry.status;
     let id = entry.deployment.to_string();
-    let row =
-        params![id, resource, status.word, status.ended, signed(entry.last.0), status.seal, status.json];
+    let row = params![
+        id,
+        resource,
+        status.word,
+        status.ended,
+        signed(entry.last.0),
+        status.seal,
+        status.json,
+        status.workspace,
+        status.asks,
+        status.in_way
+    ];
     db.prepare_cached(sql)?.execute(row)?;
     let deployment = db.last_insert_rowid();
     write_events(db, deployment, entry)?;
@@ -74,6 +88,19 @@ fn admit(db: &Connection, resource: RowId, busy: WhenBusy, limits: &Limits) -> R
     }
 }
 
+/// Whether the workspace takes one more that waits.
+fn has_room(db: &Connection, workspace: &str, waiting_max: u32) -> Result<(), Fault> {
+    if waiting_max == UNLIMITED {
+        return Ok(());
+    }
+    let sql = "SELECT count(*) FROM deployments WHERE workspace = ?1 AND word = 'queued' AND ended = 0";
+    let waiting: u32 = db.prepare_cached(sql)?.query_row([workspace], |row| row.get(0))?;
+    if waiting < waiting_max {
+        return Ok(());
+    }
+    Err(Fault::limit(format!("{waiting} deployments of the workspace wait, {waiting_max} may")))
+}
+
 /// Appends events, with the status and the releases they lead to.
 pub(crate) fn append(db: &Connection, entry: &Entry, limits: &Limits) -> Result<(), Fault> {
     let row = rows::deployment(db, entry.deployment)?;
@@ -86,9 +113,19 @@ pub(crate) fn append(db: &Connection, entry: &Entry, limits: &Limits) -> Result<
     }
     write_events(db, row.id, entry)?;
     let sql =
-        "UPDATE deployments SET word = ?2, ended = ?3, sequence = ?4, seal = ?5, status = ?6 WHERE id = ?1";
+        "UPDATE deployments SET word = ?2, ended = ?3, sequence = ?4, seal = ?5, status = ?6, asks = ?7, in_way = ?8
+         WHERE id = ?1";
     let status = &entry.status;
-    let values = params![row.id, status.word, status.ended, signed(entry.last.0), status.seal, status.json];
+    let values = params![
+        row.id,
+        status.word,
+        status.ended,
+        signed(entry.last.0),
+        status.seal,
+        status.json,
+        status.asks,
+        status.in_way
+    ];
     db.prepare_cached(sql)?.execute(values)?;
     match &entry.release {
         Some(change) => releases::change(db, row.resource, change),

@@ -1,7 +1,7 @@
 //! The ports of the core, each method one line to the writer or the readers.
 
 use async_trait::async_trait;
-use deploy_core::id::{DeploymentId, Fence, ResourceId, ResourceKey, Seq};
+use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
 use deploy_core::log::{LogLine, LogQuery};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
@@ -13,7 +13,7 @@ use deploy_core::wire::Envelope;
 use crate::job::Space;
 use crate::record::{Entry, Submission};
 use crate::store::SqliteStore;
-use crate::{catalogue, journal, lease, logs, releases, retention, rows};
+use crate::{catalogue, idempotency, journal, lease, logs, releases, retention, rows};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -21,6 +21,11 @@ impl Journal for SqliteStore {
         let limits = self.shared.limits.clone();
         let submission = Submission::new(&create, &limits)?;
         self.write(move |db, space| journal::create(db, &submission, space, &limits)).await
+    }
+
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError> {
+        let (key, request) = (key.to_owned(), request.clone());
+        self.read(move |db| idempotency::find(db, &key, &request)).await
     }
 
     async fn append(&self, append: Append) -> Result<(), StoreError> {
@@ -45,9 +50,24 @@ impl Journal for SqliteStore {
 
 #[async_trait]
 impl Lease for SqliteStore {
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError> {
         let key = resource.clone();
-        self.write(move |db, _| lease::acquire(db, &key, by)).await
+        self.write(move |db, _| lease::acquire(db, &key, by, concurrent)).await
+    }
+
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        let workspace = workspace.clone();
+        self.read(move |db| lease::turns(db, &workspace, concurrent, limit)).await
     }
 
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
@@ -78,6 +98,11 @@ impl Catalogue for SqliteStore {
 
     async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
         self.read(move |db| catalogue::status(db, deployment)).await
+    }
+
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
+        let workspace = workspace.clone();
+        self.read(move |db| catalogue::line(db, &workspace, limit)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {

@@ -33,6 +33,7 @@ pub(crate) struct Submission {
     pub(crate) at: Timestamp,
     pub(crate) idempotency: Option<(String, Digest)>,
     pub(crate) busy: WhenBusy,
+    pub(crate) waiting_max: u32,
 }
 
 /// A status, ready to be written.
@@ -42,6 +43,9 @@ pub(crate) struct StatusRow {
     pub(crate) ended: bool,
     pub(crate) json: String,
     pub(crate) seal: Hash,
+    pub(crate) workspace: String,
+    pub(crate) asks: bool,
+    pub(crate) in_way: bool,
 }
 
 /// What changes about releases, ready to be written.
@@ -80,6 +84,7 @@ impl Submission {
             at: append.events.first().map_or(append.status.created_at, |event| event.at),
             idempotency: create.idempotency.clone(),
             busy: create.busy,
+            waiting_max: create.waiting_max,
         })
     }
 }
@@ -112,7 +117,15 @@ impl StatusRow {
             return Err(malformed(format!("the status is at {}, the last event is {last}", status.sequence)));
         }
         let json = fits(json(status)?, "a status", limits)?;
-        Ok(Self { word: status.status.as_str(), ended: status.status.is_ended(), seal: seal(&json), json })
+        Ok(Self {
+            word: status.status.as_str(),
+            ended: status.status.is_ended(),
+            seal: seal(&json),
+            json,
+            workspace: status.workspace.to_string(),
+            asks: status.asks_for_its_turn(),
+            in_way: status.is_in_the_way(),
+        })
     }
 }
 

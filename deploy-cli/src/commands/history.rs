@@ -2,11 +2,13 @@
 
 use deploy_core::id::{DeploymentId, ResourceKey};
 use deploy_core::port::ReleaseRecord;
+use deploy_core::queue::Place;
 use deploy_core::status::Status;
 use deploy_http::{Comparison, StopRequest};
+use serde::Serialize;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, watch};
 use crate::args::{ListArgs, StopArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
@@ -35,8 +37,22 @@ pub(crate) async fn list(cx: &Context, args: ListArgs) -> Result<Exit, Failed> {
 
 pub(crate) async fn show(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
     let shown: Status = cx.client.get(&format!("/api/deployments/{id}")).await?;
-    print(cx, &shown);
+    let place = watch::place(cx, id).await?;
+    if cx.json {
+        json(&Shown { status: &shown, queue: place.as_ref() });
+    } else {
+        result(status::details(&shown, place.as_ref()).trim_end());
+    }
     Ok(Exit::Done)
+}
+
+/// A status, and beside it where in the line the deployment is, while it waits.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<&'a Place>,
 }
 
 pub(crate) async fn compare(cx: &Context, before: DeploymentId, after: DeploymentId) -> Result<Exit, Failed> {
@@ -53,7 +69,7 @@ fn print(cx: &Context, shown: &Status) {
     if cx.json {
         json(shown);
     } else {
-        result(status::details(shown).trim_end());
+        result(status::details(shown, None).trim_end());
     }
 }
 

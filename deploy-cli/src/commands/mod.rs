@@ -50,6 +50,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Resume { id } => small(history::control(&cx, id, "resume")),
         Command::Stop(args) => small(history::stop(&cx, args)),
         Command::Retry { id } => small(up::retry(&cx, id)),
+        Command::Redeploy { id } => small(up::redeploy(&cx, id)),
+        Command::Abandon { id } => small(history::control(&cx, id, "abandon")),
         Command::Recheck { id } => small(history::control(&cx, id, "recheck")),
         Command::Serve(args) => serve::serve(&cx, &args),
         Command::Edge(args) => edge::edge(&cx, &args),

@@ -1,15 +1,20 @@
 //! `detect` and `plan`: what it is and what would be done. Nothing is written, nothing must run.
 
+use deploy_core::admission::{Petition, Verdict};
+use deploy_core::engine::SystemClock;
 use deploy_core::plan::{PlanDocument, ReadinessStatus};
-use deploy_core::port::Survey;
+use deploy_core::port::{Admission as _, Clock as _, Survey};
+use deploy_core::spec::Spec;
 
 use super::Context;
+use super::watch::is_away;
 use super::write::write;
 use crate::args::{PlanArgs, SourceArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
+use crate::policy::Policy;
 use crate::render::plan;
-use crate::request::{plan_request, spec};
+use crate::request::{actor, plan_request, spec};
 use crate::source::config_file;
 use crate::wiring::previewer;
 
@@ -46,7 +51,27 @@ pub(crate) fn show(cx: &Context, document: &PlanDocument) -> Exit {
 /// The preview of what the flags and the configuration ask for. Offline: what is live is not known.
 pub(crate) async fn document(cx: &Context, args: &SourceArgs) -> Result<PlanDocument, Failed> {
     let spec = spec(plan_request(args)?);
-    Ok(previewer(&cx.state).preview(&spec, None::<&Survey>).await)
+    let document = previewer(&cx.state).preview(&spec, None::<&Survey>).await;
+    Ok(document.judged(verdict(cx, &spec).await?))
+}
+
+/// What the policies say: those of the control plane if one runs, else those that it would read.
+async fn verdict(cx: &Context, spec: &Spec) -> Result<Verdict, Failed> {
+    match cx.client.get(&format!("/api/resources/{}/admission", spec.resource)).await {
+        Err(gone) if is_away(&gone) => {}
+        said => return said,
+    }
+    let policy = Policy::open(cx.state.policy(), cx.state.releases())?;
+    let workspace = policy.workspace(&spec.resource);
+    let (actor, at) = (actor(), SystemClock.now());
+    let petition = Petition {
+        resource: &spec.resource,
+        workspace: &workspace,
+        actor: &actor,
+        trigger: &spec.trigger,
+        at,
+    };
+    Ok(policy.judge(&petition).await)
 }
 
 pub(crate) const fn exit_of(document: &PlanDocument) -> Exit {

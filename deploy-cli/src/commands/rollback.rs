@@ -3,7 +3,7 @@
 use deploy_core::port::WhenBusy;
 use deploy_http::RollbackRequest;
 
-use super::{Context, up, watch};
+use super::{Context, up};
 use crate::args::RollbackArgs;
 use crate::exit::{Exit, Failed};
 
@@ -11,9 +11,5 @@ pub(crate) async fn rollback(cx: &Context, args: RollbackArgs) -> Result<Exit, F
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = RollbackRequest { to: args.to, when_busy };
     let path = format!("/api/resources/{}/rollback", args.resource);
-    let submission = up::submit(cx, &path, &request).await?;
-    if args.detach {
-        return Ok(up::detached(cx, &submission));
-    }
-    watch::watch(cx, submission.id, None).await
+    up::submit_and_follow(cx, &path, &request, (!args.detach).then_some(None)).await
 }

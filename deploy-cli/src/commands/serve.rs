@@ -25,6 +25,7 @@ use crate::args::ServeArgs;
 use crate::background::{leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
 use crate::output::tell;
+use crate::policy::Policy;
 use crate::state::State;
 use crate::telemetry::Telemetry;
 use crate::tokens::StoredTokens;
@@ -77,6 +78,8 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue)
         .executor(static_executor(state))
         .executor(docker_executor(state, state.installation()?));
+    let policy = args.policy.clone().unwrap_or_else(|| state.policy());
+    let builder = builder.admission(Policy::open(policy, state.releases())?);
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;

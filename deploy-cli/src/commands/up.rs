@@ -9,6 +9,7 @@ use deploy_core::path::Inside;
 use deploy_core::plan::{Draft, PlanDocument};
 use deploy_core::port::{Ids, Sources, WhenBusy};
 use deploy_core::spec::{Profile, Source};
+use deploy_core::time::Span;
 use deploy_http::{DeployRequest, Submission};
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use super::{Context, preview, watch};
 use crate::args::UpArgs;
 use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
+use crate::interrupts::Interrupts;
 use crate::output::{json, result, tell};
 use crate::request::{plan_request, spec};
 use crate::wiring::{previewer, require_docker, sources};
@@ -30,25 +32,44 @@ pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     }
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
-    let submission = submit(cx, "/api/deployments", &request).await?;
-    if args.detach {
-        return Ok(detached(cx, &submission));
-    }
-    watch::watch(cx, submission.id, args.wait_timeout).await
+    let following = (!args.detach).then_some(args.wait_timeout);
+    submit_and_follow(cx, "/api/deployments", &request, following).await
 }
 
 pub(crate) async fn retry(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
-    let submission = submit(cx, &format!("/api/deployments/{id}/retry"), &json!({})).await?;
-    watch::watch(cx, submission.id, None).await
+    submit_and_follow(cx, &format!("/api/deployments/{id}/retry"), &json!({}), Some(None)).await
+}
+
+pub(crate) async fn redeploy(cx: &Context, id: DeploymentId) -> Result<Exit, Failed> {
+    submit_and_follow(cx, &format!("/api/deployments/{id}/redeploy"), &json!({}), Some(None)).await
+}
+
+/// Submits, and follows for as long as `following` says; only prints the id when it is absent. From the
+/// submission on an interrupt no longer ends this process, so that nobody is left without a word.
+pub(crate) async fn submit_and_follow(
+    cx: &Context,
+    path: &str,
+    request: &impl serde::Serialize,
+    following: Option<Option<Span>>,
+) -> Result<Exit, Failed> {
+    ensure_control_plane(&cx.state, &cx.client).await?;
+    let mut interrupts = Interrupts::listen()?;
+    let submission: Submission = tokio::select! {
+        submission = submit(cx, path, request) => submission?,
+        () = interrupts.next() => {
+            tell("interrupted while it was submitted: `deploy list` shows whether it was accepted");
+            return Ok(Exit::StillRunning);
+        }
+    };
+    match following {
+        Some(limit) => watch::watch(cx, submission.id, limit, interrupts).await,
+        None => Ok(detached(cx, &submission)),
+    }
 }
 
 /// Submits once, whatever happens to the answer: if the control plane breaks off, the same request is
 /// made again under the same key, so it is either recorded now or was already.
-pub(crate) async fn submit(
-    cx: &Context,
-    path: &str,
-    request: &impl serde::Serialize,
-) -> Result<Submission, Failed> {
+async fn submit(cx: &Context, path: &str, request: &impl serde::Serialize) -> Result<Submission, Failed> {
     ensure_control_plane(&cx.state, &cx.client).await?;
     let key = SystemIds.deployment().to_string();
     match cx.client.post(path, request, Some(&key)).await {
@@ -60,7 +81,7 @@ pub(crate) async fn submit(
     }
 }
 
-pub(crate) fn detached(cx: &Context, submission: &Submission) -> Exit {
+fn detached(cx: &Context, submission: &Submission) -> Exit {
     if cx.json {
         json(submission);
     } else {

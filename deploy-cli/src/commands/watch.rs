@@ -4,22 +4,31 @@
 use std::time::{Duration, Instant};
 
 use deploy_core::id::DeploymentId;
-use deploy_core::status::Status;
+use deploy_core::queue::Place;
+use deploy_core::status::{Status, StatusName};
 use deploy_core::time::Span;
 
 use super::Context;
 use crate::exit::{Exit, Failed};
+use crate::interrupts::Interrupts;
 use crate::output::{json, result, tell};
 use crate::render::progress::Progress;
 use crate::render::status;
 
 /// How long one poll waits for something new.
 const POLL: &str = "20s";
+/// The same while it waits for its turn: its place in the line is no event of its own.
+const QUEUED_POLL: &str = "5s";
 /// How long a control plane that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Follows a deployment until it rests, and gives its exit code.
-pub(crate) async fn watch(cx: &Context, id: DeploymentId, limit: Option<Span>) -> Result<Exit, Failed> {
+pub(crate) async fn watch(
+    cx: &Context,
+    id: DeploymentId,
+    limit: Option<Span>,
+    mut interrupts: Interrupts,
+) -> Result<Exit, Failed> {
     let following = follow(cx, id);
     let limited = async {
         match limit {
@@ -38,8 +47,8 @@ pub(crate) async fn watch(cx: &Context, id: DeploymentId, limit: Option<Span>) -
                 Ok(Exit::StillRunning)
             }
         },
-        _ = tokio::signal::ctrl_c() => {
-            tell(&format!("detached; the run goes on: `deploy show {id}` looks at it, `deploy stop {id}` stops it"));
+        () = interrupts.next() => {
+            interrupts.detach(&cx.client, id).await;
             Ok(Exit::StillRunning)
         }
     }
@@ -57,7 +66,12 @@ async fn follow(cx: &Context, id: DeploymentId) -> Result<Status, Failed> {
                 if !status.status.is_moving() {
                     return Ok(status);
                 }
-                path = format!("/api/deployments/{id}?wait={POLL}&after={}", status.sequence);
+                let queued = status.status == StatusName::Queued;
+                if queued && let Ok(Some(place)) = place(cx, id).await {
+                    progress.waits(&status, &place);
+                }
+                let poll = if queued { QUEUED_POLL } else { POLL };
+                path = format!("/api/deployments/{id}?wait={poll}&after={}", status.sequence);
             }
             Err(gone) if is_away(&gone) && last_seen.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -65,6 +79,11 @@ async fn follow(cx: &Context, id: DeploymentId) -> Result<Status, Failed> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Where in the line it is, while it waits.
+pub(super) async fn place(cx: &Context, id: DeploymentId) -> Result<Option<Place>, Failed> {
+    cx.client.get(&format!("/api/deployments/{id}/queue")).await
 }
 
 /// The control plane is being restarted: the run is safe in the journal.

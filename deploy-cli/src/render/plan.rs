@@ -195,6 +195,9 @@ fn undo(undo: &Undo) -> String {
 pub(super) fn reasons(text: &mut String, what: &str, reasons: &[Reason]) {
     for reason in reasons {
         let _ = writeln!(text, "\n{what}: {} [{}]", clean(&reason.message), reason.code.code());
+        if let Some(link) = &reason.link {
+            let _ = writeln!(text, "  see: {}", clean(link));
+        }
         for fact in &reason.evidence {
             let _ = writeln!(text, "  evidence: {}: {}", clean(&fact.file), clean(&fact.fact));
         }

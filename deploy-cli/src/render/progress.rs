@@ -5,22 +5,23 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use deploy_core::id::StepId;
+use deploy_core::queue::{Place, WaitsFor};
 use deploy_core::status::{Status, StatusName, StepStatus, StepStatusName};
 
-use super::status::{clock, step_line};
+use super::status::{clock, step_line, waiting};
 use crate::output::{is_live, tell};
 
 pub(crate) struct Progress {
     live: bool,
     open_line: bool,
-    waiting: bool,
+    waits: String,
     status: Option<StatusName>,
     steps: BTreeMap<StepId, (StepStatusName, bool, u32)>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { live: is_live(), open_line: false, waiting: false, status: None, steps: BTreeMap::new() }
+        Self { live: is_live(), open_line: false, waits: String::new(), status: None, steps: BTreeMap::new() }
     }
 
     /// Shows what changed since the last time.
@@ -31,13 +32,21 @@ impl Progress {
         if self.status != Some(status.status) && status.status == StatusName::RollingBack {
             self.line(status, "! taking back what was done");
         }
-        if self.status == Some(StatusName::Queued) && status.status == StatusName::Queued && !self.waiting {
-            self.waiting = true;
-            self.line(status, "○ queued: another run holds the resource");
-        }
         self.status = Some(status.status);
         for step in &status.steps {
             self.step(status, step);
+        }
+    }
+
+    /// Shows why it waits and where it is in the line, if that is new.
+    pub(crate) fn waits(&mut self, status: &Status, place: &Place) {
+        if place.waits_for == WaitsFor::Nothing {
+            return;
+        }
+        let text = format!("○ queued{}", waiting(place));
+        if text != self.waits {
+            self.line(status, &text);
+            self.waits = text;
         }
     }
 

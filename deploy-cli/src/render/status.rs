@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use deploy_core::queue::Place;
 use deploy_core::status::{Status, StatusName, StepStatus, StepStatusName};
 use deploy_core::time::Timestamp;
 
@@ -97,11 +98,14 @@ fn next(text: &mut String, status: &Status) {
 }
 
 /// Everything about a deployment.
-pub(crate) fn details(status: &Status) -> String {
+pub(crate) fn details(status: &Status, place: Option<&Place>) -> String {
     let mut text = String::new();
     let paused = if status.paused { ", paused" } else { "" };
     let _ = writeln!(text, "{}  {}@{} on {}", status.id, status.resource, status.environment, status.target);
     let _ = writeln!(text, "  status  {}{paused} (phase {})", status.status.as_str(), status.current_phase);
+    if let Some(place) = place {
+        let _ = writeln!(text, "  queued {}", waiting(place));
+    }
     let _ = writeln!(text, "  source  {}", super::source(&status.source_summary));
     let _ = writeln!(text, "  by      {} at {}", clean(&status.actor.0), status.created_at);
     if let Some(fingerprint) = &status.plan_fingerprint {
@@ -120,6 +124,13 @@ pub(crate) fn details(status: &Status) -> String {
     live(&mut text, status);
     next(&mut text, status);
     text
+}
+
+/// The place in the line, as the rest of a sentence.
+pub(crate) fn waiting(place: &Place) -> String {
+    let position = place.position.map(|position| format!(" as number {position}")).unwrap_or_default();
+    let start = place.expected_start.map(|at| format!("; starts about {at}")).unwrap_or_default();
+    format!("{position}: {}{start}", clean(&place.message))
 }
 
 /// One step as a line: glyph, word, and how long it took.

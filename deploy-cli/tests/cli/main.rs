@@ -20,6 +20,7 @@ mod monstrous;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod plan;
+mod policy;
 mod problems;
 mod processes;
 mod reasons;

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::draft::Previewer;
 use super::handle::{Engine, Inner};
 use super::limits::Limits;
 use super::system::{SystemClock, SystemIds};
+use super::turnstile::{Turnstile, Unrestricted};
 use crate::port::{
-    Catalogue, Clock, Detector, Executor, Explainer, Ids, Journal, Lease, Logs, Moment, Observer, Sources,
+    Admission, Catalogue, Clock, Detector, Executor, Explainer, Ids, Journal, Lease, Logs, Moment, Observer,
+    Sources,
 };
 
 /// Everything the engine remembers with, as one thing.
@@ -34,6 +36,7 @@ pub struct Builder {
     ids: Arc<dyn Ids>,
     observer: Arc<dyn Observer>,
     explainers: Vec<Arc<dyn Explainer>>,
+    admission: Arc<dyn Admission>,
     limits: Limits,
 }
 
@@ -48,6 +51,7 @@ impl Builder {
             ids: Arc::new(SystemIds),
             observer: Arc::new(Unobserved),
             explainers: Vec::new(),
+            admission: Arc::new(Unrestricted),
             limits: Limits::default(),
         }
     }
@@ -88,6 +92,14 @@ impl Builder {
         self
     }
 
+    /// Has somebody say who may deploy, and how much at once. Without, everybody may, as much as the
+    /// engine can take.
+    #[must_use]
+    pub fn admission(mut self, admission: impl Admission + 'static) -> Self {
+        self.admission = Arc::new(admission);
+        self
+    }
+
     /// Uses other bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -109,7 +121,8 @@ impl Builder {
             limits: self.limits,
             tasks: Mutex::new(HashMap::new()),
             quarantined: Mutex::new(Vec::new()),
-            freed: Notify::new(),
+            admission: self.admission,
+            turnstile: Turnstile::default(),
             closing: crate::cancel::Cancel::new(),
         })
     }

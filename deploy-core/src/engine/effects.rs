@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::Inner;
+use super::turnstile;
 use crate::cancel::Cancel;
 use crate::command::Report;
 use crate::deployment::Deployment;
@@ -18,10 +19,6 @@ use crate::port::{
 };
 use crate::reason::{Reason, ReasonCode};
 use crate::spec::{Source, Spec};
-
-/// How long a wait for a resource sleeps before it looks again: the ring of another process's release
-/// is not heard here.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What became of an effect.
 pub(super) enum Answer {
@@ -95,22 +92,31 @@ async fn carry_out(inner: Arc<Inner>, deployment: Deployment, effect: Effect, ca
     Answer::Report(report, effect.fence)
 }
 
-/// Waits for the resource as long as it takes.
+/// Waits for the resource as long as it takes: for every policy first, then for its turn.
 async fn claim(inner: &Inner, deployment: &Deployment, cancel: &Cancel) -> Answer {
-    let resource = &deployment.spec().resource;
+    let (spec, resource) = (deployment.spec(), &deployment.spec().resource);
+    let turn = inner.turnstile.enter(deployment.id(), &spec.workspace);
     let fence = loop {
-        let freed = inner.freed.notified();
-        match inner.store.acquire(resource, deployment.id()).await {
-            Ok(fence) => break fence,
-            Err(StoreError::Busy { .. }) => {}
-            Err(error) => {
-                let failure = Failure::new(FailureCode::TargetUnavailable, error.to_string());
-                return Answer::Report(Report::PreparationFailed { failure }, None);
+        if let Some(report) = inner.news_of_policies(deployment).await {
+            return Answer::Report(report, None);
+        }
+        let mut again = turnstile::ASK_AGAIN;
+        if deployment.deferred().is_empty() {
+            let concurrent = inner.admission.allowance(&spec.workspace).concurrent;
+            match inner.store.acquire(resource, deployment.id(), concurrent).await {
+                Ok(fence) => break fence,
+                Err(StoreError::Busy { .. } | StoreError::WorkspaceFull { .. }) => {}
+                Err(error) => {
+                    let failure = Failure::new(FailureCode::TargetUnavailable, error.to_string());
+                    return Answer::Report(Report::PreparationFailed { failure }, None);
+                }
             }
+        } else {
+            again = turnstile::JUDGE_AGAIN;
         }
         tokio::select! {
-            () = freed => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = turn.called() => {}
+            () = tokio::time::sleep(again) => {}
             () = cancel.cancelled() => return Answer::Nothing,
         }
     };

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::id::DeploymentId;
 use crate::port::StoreError;
+use crate::reason::Reason;
 use crate::reject::Rejection;
 use crate::runtime_log::RuntimeLogError;
 
@@ -16,6 +17,9 @@ pub enum EngineError {
     /// The store said no, or broke.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A policy says no for now.
+    #[error("{}", said(.0))]
+    Refused(Vec<Reason>),
     /// Too much is going on.
     #[error("too much is going on: {what}")]
     Overloaded {
@@ -23,7 +27,7 @@ pub enum EngineError {
         what: &'static str,
     },
     /// The deployment's record can't be read; it is left alone.
-    #[error("the record of {0} is damaged: see `deploy doctor`")]
+    #[error("the record of {0} is damaged: see `deploy doctor`; `deploy abandon {0}` ends it")]
     Quarantined(DeploymentId),
     /// The output of a running release can't be read.
     #[error(transparent)]
@@ -33,6 +37,11 @@ pub enum EngineError {
     ShuttingDown,
 }
 
+fn said(reasons: &[Reason]) -> String {
+    let messages: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
+    messages.join("; ")
+}
+
 impl EngineError {
     /// The stable code.
     #[must_use]
@@ -40,6 +49,7 @@ impl EngineError {
         match self {
             Self::Rejected(rejection) => rejection.code(),
             Self::Store(error) => error.code(),
+            Self::Refused(_) => "not_admitted",
             Self::Overloaded { .. } => "overloaded",
             Self::Quarantined(_) => "quarantined",
             Self::RuntimeLog(RuntimeLogError::Absent { .. }) => "no_runtime_log",
@@ -56,9 +66,10 @@ impl EngineError {
                 false
             }
             Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => true,
-            Self::Overloaded { .. } | Self::ShuttingDown => true,
+            Self::Overloaded { .. } | Self::ShuttingDown | Self::Refused(_) => true,
             Self::Store(error) => match error {
                 StoreError::Busy { .. }
+                | StoreError::WorkspaceFull { .. }
                 | StoreError::Limit { .. }
                 | StoreError::Full
                 | StoreError::Unknown { .. }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::builder::{Builder, Store};
 use super::draft::Previewer;
 use super::error::EngineError;
 use super::limits::Limits;
 use super::task::{Mail, Task};
+use super::turnstile::{self, Turnstile};
+use crate::admission::UNLIMITED;
 use crate::cancel::Cancel;
 use crate::command::{Command, Input};
 use crate::deployment::Deployment;
@@ -20,11 +22,11 @@ use crate::id::{DeploymentId, Digest, ResourceId, ResourceKey, Seq};
 use crate::log::{LogLine, LogQuery};
 use crate::plan::PlanDocument;
 use crate::port::{
-    Append, Create, Created, Detector, Explainer, Ids, ListQuery, Observer, ReleaseRecord, ResourceRecord,
-    Sources, StoreError, WhenBusy,
+    Admission, Append, Create, Created, Detector, Explainer, Ids, ListQuery, Observer, ReleaseRecord,
+    ResourceRecord, Sources, StoreError, WhenBusy,
 };
 use crate::reject::Rejection;
-use crate::spec::{Actor, Approval, Spec, Trigger};
+use crate::spec::{Actor, Approval, Spec, Trigger, default_workspace};
 use crate::status::Status;
 use crate::wire::Envelope;
 
@@ -76,8 +78,9 @@ pub(super) struct Inner {
     pub(super) effects: Arc<Semaphore>,
     pub(super) tasks: Mutex<HashMap<DeploymentId, TaskHandle>>,
     pub(super) quarantined: Mutex<Vec<Quarantined>>,
-    /// Rings when a resource was given back.
-    pub(super) freed: Notify,
+    pub(super) admission: Arc<dyn Admission>,
+    /// Who waits for a turn.
+    pub(super) turnstile: Turnstile,
     /// Set when the engine shuts down.
     pub(super) closing: Cancel,
 }
@@ -95,10 +98,15 @@ impl Inner {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The deployments that are left alone.
+    pub(super) fn left_alone(&self) -> MutexGuard<'_, Vec<Quarantined>> {
+        self.quarantined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Leaves a deployment alone whose record can't be used.
     pub(super) fn quarantine(&self, id: DeploymentId, why: String) {
         tracing::error!(deployment = %id, why, "quarantined");
-        self.quarantined.lock().unwrap_or_else(PoisonError::into_inner).push(Quarantined { id, why });
+        self.left_alone().push(Quarantined { id, why });
     }
 }
 
@@ -110,6 +118,10 @@ impl Engine {
         detector: impl Detector + 'static,
     ) -> Builder {
         Builder::new(Arc::new(store), Arc::new(sources), Arc::new(detector))
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     pub(super) fn previewer(&self) -> &Previewer {
@@ -132,14 +144,16 @@ impl Engine {
         let detection = self.inner.previewer.inspect(spec).await;
         let survey = self.inner.survey(spec, &detection).await?;
         let draft = self.inner.previewer.draft(spec, &detection, Some(&survey));
-        Ok(PlanDocument::new(&draft, self.inner.previewer.clock().now(), Some(&survey)))
+        let document = PlanDocument::new(&draft, self.inner.previewer.clock().now(), Some(&survey));
+        Ok(document.judged(self.admission(spec).await?))
     }
 
     /// Submits a deployment. When this returns, it is durable and will be carried out.
     ///
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::KeyReused`] and [`StoreError::Limit`] inside
-    /// [`EngineError::Store`]; [`EngineError::Overloaded`]; [`EngineError::ShuttingDown`].
+    /// [`EngineError::Store`]; [`EngineError::Refused`] when a policy says no and the submission does not
+    /// wait; [`EngineError::Overloaded`]; [`EngineError::ShuttingDown`].
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, EngineError> {
         if self.inner.closing.is_cancelled() {
             return Err(EngineError::ShuttingDown);
@@ -147,11 +161,18 @@ impl Engine {
         if self.inner.tasks().len() >= self.inner.limits.deployments {
             return Err(EngineError::Overloaded { what: "unfinished deployments" });
         }
-        let Submission { spec, idempotency_key, busy } = submission;
+        let Submission { mut spec, idempotency_key, busy } = submission;
+        spec.workspace = default_workspace();
         let request = Digest::of(&serde_json::to_vec(&spec).expect("every key is a string"));
+        spec.workspace = self.inner.admission.workspace(&spec.resource);
+        let idempotency = idempotency_key.map(|key| (key, request));
+        if let Some(known) = self.refused(&spec, busy, idempotency.as_ref()).await? {
+            return Ok(Submitted { id: known, known: true });
+        }
         let resource = self.inner.store.resource(&spec.resource, self.inner.ids.resource()).await?;
         let (id, at) = (self.inner.ids.deployment(), self.inner.previewer.clock().now());
         let key = spec.resource.clone();
+        let waiting_max = self.inner.admission.allowance(&spec.workspace).waiting;
         let accepted = Deployment::accept(id, resource.id, Arc::new(spec), at);
         let deployment = Deployment::replay([&accepted]).expect("an acceptance begins a history");
         let status = deployment.status();
@@ -163,8 +184,8 @@ impl Engine {
             status,
             release: None,
         };
-        let idempotency = idempotency_key.map(|key| (key, request));
-        match self.inner.store.create(Create { append, resource: key, idempotency, busy }).await? {
+        let create = Create { append, resource: key, idempotency, busy, waiting_max };
+        match self.inner.store.create(create).await? {
             Created::Known(id) => Ok(Submitted { id, known: true }),
             Created::New => {
                 self.spawn(deployment, None);
@@ -173,11 +194,49 @@ impl Engine {
         }
     }
 
+    /// Whether a policy refuses it now. What was submitted before under the same key is not refused any
+    /// more: it is returned.
+    async fn refused(
+        &self,
+        spec: &Spec,
+        busy: WhenBusy,
+        idempotency: Option<&(String, Digest)>,
+    ) -> Result<Option<DeploymentId>, EngineError> {
+        let verdict = self.inner.judge(spec).await;
+        if verdict.blocked.is_empty() || busy == WhenBusy::Wait {
+            return Ok(None);
+        }
+        if let Some((key, request)) = idempotency
+            && let Some(known) = self.inner.store.known(key, request).await?
+        {
+            return Ok(Some(known));
+        }
+        Err(EngineError::Refused(verdict.blocked))
+    }
+
     /// The submission that tries again what an ended deployment was asked to do.
     ///
     /// # Errors
     /// [`Rejection::NotEnded`], [`StoreError::NotFound`], or the store can't be read.
     pub async fn again(&self, id: DeploymentId, actor: Actor) -> Result<Submission, EngineError> {
+        self.like(id, actor, Trigger::Retry { of: id }).await
+    }
+
+    /// The submission that deploys once more, on purpose, what an ended deployment was asked to deploy: its
+    /// source as it is now, with what was fixed then.
+    ///
+    /// # Errors
+    /// As [`Engine::again`].
+    pub async fn redeploy(&self, id: DeploymentId, actor: Actor) -> Result<Submission, EngineError> {
+        self.like(id, actor, Trigger::Redeploy).await
+    }
+
+    async fn like(
+        &self,
+        id: DeploymentId,
+        actor: Actor,
+        trigger: Trigger,
+    ) -> Result<Submission, EngineError> {
         if !self.status(id).await?.status.is_ended() {
             return Err(Rejection::NotEnded.into());
         }
@@ -186,7 +245,7 @@ impl Engine {
         let trigger = match before.spec().trigger {
             // Going back stays going back: its release is the source.
             Trigger::Rollback => Trigger::Rollback,
-            Trigger::Create | Trigger::Redeploy | Trigger::Retry { .. } => Trigger::Retry { of: id },
+            Trigger::Create | Trigger::Redeploy | Trigger::Retry { .. } => trigger,
         };
         let spec = Spec { trigger, actor, approval: Approval::Automatic, ..(**before.spec()).clone() };
         Ok(Submission { spec, idempotency_key: None, busy: WhenBusy::Refuse })
@@ -197,6 +256,7 @@ impl Engine {
         let (shown, seen) = watch::channel(deployment.seq());
         let id = deployment.id();
         self.inner.tasks().insert(id, TaskHandle { mail, seen });
+        turnstile::attend(&self.inner);
         let task = Task::new(Arc::clone(&self.inner), deployment, mailbox, shown);
         tokio::spawn(task.run(first));
     }
@@ -250,12 +310,7 @@ impl Engine {
         for id in unfinished {
             match self.recover_one(id).await {
                 Ok(()) => taken_up += 1,
-                Err(why) => {
-                    tracing::error!(deployment = %id, why, "quarantined");
-                    let mut quarantined =
-                        self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
-                    quarantined.push(Quarantined { id, why });
-                }
+                Err(why) => self.inner.quarantine(id, why),
             }
         }
         Ok(taken_up)
@@ -270,7 +325,8 @@ impl Engine {
         let at = self.inner.previewer.clock().now();
         let fence = match deployment.holds_resource() {
             true => {
-                let acquired = self.inner.store.acquire(&deployment.spec().resource, id).await;
+                // What ran before the crash goes on, whatever may start now.
+                let acquired = self.inner.store.acquire(&deployment.spec().resource, id, UNLIMITED).await;
                 Some(acquired.map_err(|error| error.to_string())?)
             }
             false => None,
@@ -295,7 +351,7 @@ impl Engine {
     /// The deployments whose records are damaged.
     #[must_use]
     pub fn quarantined(&self) -> Vec<Quarantined> {
-        self.inner.quarantined.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.left_alone().clone()
     }
 
     // -----------------------------------------------------------------------------------------

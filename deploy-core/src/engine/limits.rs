@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Unfinished deployments at once; a submission beyond is refused as busy. 1,000.
     pub deployments: usize,
+    /// Deployments of one workspace that are looked at to say when one of them starts. 1,000.
+    pub line: usize,
     /// Effects that run at once over all deployments, waiting for a resource not counted. 8.
     pub effects: usize,
     /// Commands that may wait for one deployment. 64.
@@ -23,6 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             deployments: 1_000,
+            line: 1_000,
             effects: 8,
             mailbox: 64,
             cancel_grace: Duration::from_secs(10),

@@ -10,6 +10,7 @@
 //! A crashed engine is recovered by the same code that runs a normal one: [`Engine::recover`] folds
 //! the journal, takes the resource again under a higher fence and goes on.
 
+mod abandon;
 mod builder;
 mod draft;
 mod effects;
@@ -17,9 +18,11 @@ mod error;
 mod handle;
 mod limits;
 mod look;
+mod queue;
 mod runtime;
 mod system;
 mod task;
+mod turnstile;
 
 pub use builder::{Builder, Store};
 pub use draft::Previewer;

@@ -68,7 +68,7 @@ impl Task {
             self.abandon(&quit).await;
         }
         self.inner.tasks().remove(&id);
-        self.inner.freed.notify_waiters();
+        self.inner.turnstile.ring();
     }
 
     async fn drive(&mut self, first: Option<Input>) -> Result<(), Quit> {
@@ -200,6 +200,7 @@ impl Task {
                 }
                 StoreError::Conflict { .. } | StoreError::Fenced { .. } => return Err(Quit::FencedOut),
                 StoreError::Busy { .. }
+                | StoreError::WorkspaceFull { .. }
                 | StoreError::KeyReused
                 | StoreError::NotFound
                 | StoreError::Limit { .. }
@@ -246,7 +247,7 @@ impl Task {
         if let Err(error) = self.inner.store.release(resource, fence).await {
             tracing::warn!(%resource, %error, "the resource could not be given back; the next owner takes it");
         }
-        self.inner.freed.notify_waiters();
+        self.inner.turnstile.ring();
     }
 
     /// Frees what only this deployment used, gives the resource back, then lets retention work.

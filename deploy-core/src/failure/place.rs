@@ -16,7 +16,7 @@ impl FailureCode {
             Self::PlanBlocked | Self::BlockedTooLong => &[PhaseName::Detect, PhaseName::Plan],
             Self::ApprovalExpired => &[PhaseName::Plan],
             Self::SourceUnavailable => &[PhaseName::Detect, PhaseName::Execute],
-            Self::TargetUnavailable | Self::Cancelled | Self::Internal => ANY,
+            Self::TargetUnavailable | Self::Cancelled | Self::RecordDamaged | Self::Internal => ANY,
             Self::BuildFailed
             | Self::BuildNotStarted
             | Self::SourceChanged
@@ -78,6 +78,7 @@ impl FailureCode {
             | Self::OutcomeUnknown
             | Self::UndoFailed
             | Self::Cancelled
+            | Self::RecordDamaged
             | Self::Internal => None,
         }
     }

@@ -42,6 +42,8 @@ impl Detecting {
                 Ok(vec![self.attempt.failed(failure, PhaseName::Detect, c.at)])
             }
             Report::Claimed { .. }
+            | Report::Deferred { .. }
+            | Report::Admitted
             | Report::Drafted { .. }
             | Report::StepDone { .. }
             | Report::StepFailed { .. }

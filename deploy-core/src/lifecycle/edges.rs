@@ -13,6 +13,8 @@ pub const ANYWHERE: &[EventKind] =
 #[rustfmt::skip]
 pub const EDGES: &[(PhaseKind, EventKind, PhaseKind)] = &[
     (P::Queued,      E::Claimed,             P::Detecting),
+    (P::Queued,      E::Deferred,            P::Queued),
+    (P::Queued,      E::Admitted,            P::Queued),
     (P::Queued,      E::PreparationRetried,  P::Queued),
     (P::Queued,      E::PreparationDue,      P::Queued),
     (P::Queued,      E::Failed,              P::Ended),

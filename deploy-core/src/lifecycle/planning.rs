@@ -52,6 +52,8 @@ impl Planning {
                 Ok(vec![self.attempt.failed(failure, PhaseName::Plan, c.at)])
             }
             Report::Claimed { .. }
+            | Report::Deferred { .. }
+            | Report::Admitted
             | Report::Inspected { .. }
             | Report::StepDone { .. }
             | Report::StepFailed { .. }

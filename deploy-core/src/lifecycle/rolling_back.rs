@@ -50,6 +50,8 @@ impl RollingBack {
             Report::Undone { .. }
             | Report::UndoFailed { .. }
             | Report::Claimed { .. }
+            | Report::Deferred { .. }
+            | Report::Admitted
             | Report::Inspected { .. }
             | Report::Drafted { .. }
             | Report::PreparationFailed { .. }

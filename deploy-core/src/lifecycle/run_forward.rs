@@ -163,6 +163,8 @@ impl Run {
             Report::StepFailed { step, failure } => self.step_failed(step, failure, c.at)?,
             Report::Probed { step, found } => self.probed(step, found, c)?,
             Report::Claimed { .. }
+            | Report::Deferred { .. }
+            | Report::Admitted
             | Report::Inspected { .. }
             | Report::Drafted { .. }
             | Report::PreparationFailed { .. }

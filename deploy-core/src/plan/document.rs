@@ -8,6 +8,7 @@ use super::compose::{
 };
 use super::draft::Draft;
 use super::step::Step;
+use crate::admission::Verdict;
 use crate::detect::Detection;
 use crate::hint::Remedy;
 use crate::id::{Digest, ResourceKey};
@@ -122,6 +123,25 @@ impl PlanDocument {
             warnings: outline.warnings,
             blocked_reasons: reasons.to_vec(),
         }
+    }
+}
+
+impl PlanDocument {
+    /// The same, with what the policies say about carrying it out now. The fingerprint is the plan's alone.
+    #[must_use]
+    pub fn judged(mut self, verdict: Verdict) -> Self {
+        let fix = |reason: &Reason| {
+            let fix = reason.fix.first()?;
+            Some(Remedy { label: fix.label.clone(), command: fix.command.clone() })
+        };
+        if self.blocked_reasons.is_empty() && !verdict.blocked.is_empty() {
+            self.next_actions.clear();
+        }
+        self.next_actions.extend(verdict.blocked.iter().filter_map(fix));
+        self.blocked_reasons.extend(verdict.blocked);
+        self.warnings.extend(verdict.warnings);
+        self.readiness = readiness(&self.blocked_reasons, &self.warnings);
+        self
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::id::{DeploymentId, Digest, Fence, ResourceId, ResourceKey, Seq};
+use crate::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
 use crate::log::{LogLine, LogQuery, cut_line};
 use crate::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseChange,
@@ -48,6 +48,10 @@ struct Held {
 impl Kept {
     fn waits_or_runs(&self) -> bool {
         !self.status.status.is_ended() && self.status.status != StatusName::Blocked
+    }
+
+    fn waits_in(&self, workspace: &Name) -> bool {
+        self.status.status == StatusName::Queued && self.status.workspace == *workspace
     }
 
     const fn last(&self) -> Seq {
@@ -129,6 +133,42 @@ impl State {
         }
     }
 
+    /// Who must be waited for: the present holder goes first, then whoever was accepted before.
+    fn in_the_way(&self, by: &Kept) -> Option<DeploymentId> {
+        let holder = self.leases.get(&by.resource).and_then(|held| held.by);
+        if holder == Some(by.id) {
+            return None;
+        }
+        let active = |kept: &&Kept| kept.resource == by.resource && kept.status.is_in_the_way();
+        let holds = self.deployments.iter().filter(active).find(|kept| Some(kept.id) == holder);
+        let mut elders = self.deployments.iter().take_while(|kept| kept.id != by.id);
+        holds.or_else(|| elders.find(active)).map(|kept| kept.id)
+    }
+
+    fn is_elder(&self, one: DeploymentId, other: DeploymentId) -> bool {
+        let place = |id| self.deployments.iter().position(|kept| kept.id == id);
+        place(one) < place(other)
+    }
+
+    fn running(&self, workspace: &Name) -> usize {
+        let holds =
+            |kept: &&Kept| self.leases.get(&kept.resource).is_some_and(|held| held.by == Some(kept.id));
+        let of_workspace =
+            self.deployments.iter().filter(|k| k.status.workspace == *workspace && k.status.is_in_the_way());
+        of_workspace.filter(holds).count()
+    }
+
+    /// Those of a workspace that could go on if there were room for all of them, eldest first.
+    fn next(&self, workspace: &Name) -> impl Iterator<Item = DeploymentId> {
+        let holds =
+            |kept: &Kept| self.leases.get(&kept.resource).is_some_and(|held| held.by == Some(kept.id));
+        let asking = self
+            .deployments
+            .iter()
+            .filter(move |kept| kept.status.workspace == *workspace && kept.status.asks_for_its_turn());
+        asking.filter(move |kept| !holds(kept) && self.in_the_way(kept).is_none()).map(|kept| kept.id)
+    }
+
     fn keep(&self) -> Keep {
         let usable =
             |release: &&ReleaseRecord| matches!(release.state, ReleaseState::Live | ReleaseState::Previous);
@@ -158,7 +198,7 @@ impl MemoryStore {
 impl Journal for MemoryStore {
     async fn create(&self, create: Create) -> Result<Created, StoreError> {
         let mut state = self.state();
-        let Create { append, resource, idempotency, busy } = create;
+        let Create { append, resource, idempotency, busy, waiting_max } = create;
         check_whole(&append)?;
         if let Some((key, digest)) = &idempotency
             && let Some((known, deployment)) = state.keys.get(key)
@@ -176,12 +216,24 @@ impl Journal for MemoryStore {
         if let (Some(holder), WhenBusy::Refuse) = (holder, busy) {
             return Err(StoreError::Busy { holder: holder.id });
         }
+        let waiting = state.deployments.iter().filter(|kept| kept.waits_in(&append.status.workspace)).count();
+        if waiting >= waiting_max as usize {
+            return Err(StoreError::Limit { what: format!("{waiting} deployments of the workspace wait") });
+        }
         if let Some((key, digest)) = idempotency {
             state.keys.insert(key, (digest, append.deployment));
         }
         let Append { deployment, events, status, .. } = append;
         state.deployments.push(Kept { id: deployment, resource, events, status });
         Ok(Created::New)
+    }
+
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError> {
+        match self.state().keys.get(key) {
+            Some((known, deployment)) if known == request => Ok(Some(*deployment)),
+            Some(_) => Err(StoreError::KeyReused),
+            None => Ok(None),
+        }
     }
 
     async fn append(&self, append: Append) -> Result<(), StoreError> {
@@ -227,7 +279,12 @@ impl Journal for MemoryStore {
 
 #[async_trait]
 impl Lease for MemoryStore {
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError> {
         let mut state = self.state();
         let asking = state.kept(by)?;
         if asking.resource != *resource {
@@ -236,20 +293,31 @@ impl Lease for MemoryStore {
         if asking.status.status.is_ended() {
             return Err(StoreError::Conflict { actual: asking.last() });
         }
+        if let Some(holder) = state.in_the_way(asking) {
+            return Err(StoreError::Busy { holder });
+        }
         let holder = state.leases.get(resource).and_then(|held| held.by);
-        if holder != Some(by) {
-            let of_resource = state.deployments.iter().filter(|kept| kept.resource == *resource);
-            let mut active = of_resource.filter(|kept| kept.waits_or_runs()).map(|kept| kept.id);
-            let holds = holder.filter(|holder| state.kept(*holder).is_ok_and(Kept::waits_or_runs));
-            // The present holder goes first, then whoever was accepted before.
-            if let Some(holder) = holds.or_else(|| active.next().filter(|elder| *elder != by)) {
-                return Err(StoreError::Busy { holder });
-            }
+        let workspace = &asking.status.workspace;
+        let running = state.running(workspace);
+        let elders = state.next(workspace).take_while(|elder| state.is_elder(*elder, by)).count();
+        if holder != Some(by) && running + elders >= concurrent as usize {
+            return Err(StoreError::WorkspaceFull { running: u32::try_from(running).unwrap_or(u32::MAX) });
         }
         let held = state.leases.entry(resource.clone()).or_default();
         held.epoch += 1;
         held.by = Some(by);
         Ok(Fence(held.epoch))
+    }
+
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        let state = self.state();
+        let room = (concurrent as usize).saturating_sub(state.running(workspace)).min(limit);
+        Ok(state.next(workspace).take(room).collect())
     }
 
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
@@ -278,6 +346,13 @@ impl Catalogue for MemoryStore {
 
     async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
         Ok(self.state().kept(deployment)?.status.clone())
+    }
+
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
+        let state = self.state();
+        let unfinished = state.deployments.iter().filter(|kept| kept.waits_or_runs());
+        let own = unfinished.filter(|kept| kept.status.workspace == *workspace);
+        Ok(own.take(limit).map(|kept| kept.status.clone()).collect())
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {

@@ -19,5 +19,5 @@ mod toy;
 
 pub use decider::{Given, When, accepted, given};
 pub use memory::MemoryStore;
-pub use samples::{FixedPlan, blocked, digest, live, plan, plan_for, spec, step};
+pub use samples::{FixedPlan, blocked, digest, frozen, live, plan, plan_for, spec, step};
 pub use toy::ToyTarget;

@@ -29,7 +29,14 @@ pub fn spec(approval: Approval) -> Spec {
         trigger: Trigger::Create,
         actor: Actor("tester".to_owned()),
         approval,
+        workspace: crate::spec::default_workspace(),
     }
+}
+
+/// Why a policy says no for now.
+#[must_use]
+pub fn frozen() -> Reason {
+    Reason::new(crate::reason::ReasonCode::Frozen, "frozen")
 }
 
 /// A digest, different for every seed.

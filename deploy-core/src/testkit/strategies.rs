@@ -124,6 +124,7 @@ pub fn specs() -> impl Strategy<Value = Spec> {
             trigger,
             actor: Actor(actor),
             approval,
+            workspace: crate::spec::default_workspace(),
         },
     )
 }
@@ -196,7 +197,13 @@ pub fn answers(effect: &Effect, plan: &Arc<Plan>) -> Vec<Report> {
     let output = || Output::of(samples::digest("made"));
     match effect.kind.clone() {
         EffectKind::Claim => {
-            preparation(vec![Report::Claimed { live: None }, Report::Claimed { live: Some(samples::live()) }])
+            let deferred = Report::Deferred { reasons: vec![samples::frozen()] };
+            preparation(vec![
+                Report::Claimed { live: None },
+                Report::Claimed { live: Some(samples::live()) },
+                deferred,
+                Report::Admitted,
+            ])
         }
         EffectKind::Inspect => {
             preparation(vec![Report::Inspected { detection: Arc::new(Detection::default()) }])

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use deploy_core::admission::UNLIMITED;
 use deploy_core::engine::Store;
-use deploy_core::id::{DeploymentId, Fence, ResourceId, ResourceKey, Seq};
+use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
 use deploy_core::log::{LogLine, LogQuery};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
@@ -40,6 +41,13 @@ const MISTAKES: &[(&str, &str)] = &[
     ("gives to everybody", "an_elder_that_comes_back_from_blocked_waits"),
     ("gives to everybody", "an_ended_deployment_takes_nothing"),
     ("gives to everybody", "a_deployment_takes_only_its_own_resource"),
+    ("ignores workspaces", "a_workspace_runs_no_more_at_once_than_it_may"),
+    ("ignores workspaces", "the_turns_of_a_workspace_go_by_acceptance"),
+    ("gives to everybody", "many_that_ask_at_once_get_what_there_is"),
+    ("ignores workspaces", "who_is_paused_or_deferred_takes_nobodys_turn"),
+    ("calls everybody", "who_is_called_would_be_granted"),
+    ("admits everybody", "a_workspace_takes_no_more_that_wait_than_it_may"),
+    ("shows the newest first", "the_line_of_a_workspace_is_its_unfinished_oldest_first"),
     ("takes every candidate", "a_resource_gets_one_id_and_keeps_it"),
     ("ignores filters", "lists_are_newest_first_with_filters_and_a_cursor"),
     ("shows no pruned or previous", "at_most_one_release_is_live"),
@@ -75,6 +83,7 @@ impl Journal for Wrong {
         }
         if self.is("admits everybody") {
             create.busy = WhenBusy::Wait;
+            create.waiting_max = UNLIMITED;
         }
         if self.is("counts the blocked as busy") && create.busy == WhenBusy::Refuse {
             let all = self.memory.list(&ListQuery { limit: 10, ..ListQuery::default() }).await?;
@@ -83,6 +92,10 @@ impl Journal for Wrong {
             }
         }
         self.memory.create(create).await
+    }
+
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError> {
+        self.memory.known(key, request).await
     }
 
     async fn append(&self, mut append: Append) -> Result<(), StoreError> {
@@ -119,18 +132,34 @@ impl Journal for Wrong {
 
 #[async_trait]
 impl Lease for Wrong {
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError> {
+        let concurrent = if self.is("ignores workspaces") { UNLIMITED } else { concurrent };
         if self.is("waits for the dead") {
             let all = self.memory.list(&ListQuery { limit: 10, ..ListQuery::default() }).await?;
             if let Some(dead) = all.iter().find(|status| status.status == StatusName::Failed) {
                 return Err(StoreError::Busy { holder: dead.id });
             }
         }
-        match self.memory.acquire(resource, by).await {
+        match self.memory.acquire(resource, by, concurrent).await {
             Ok(_) if self.is("gives the same fence again") => Ok(Fence(1)),
             Err(_) if self.is("gives to everybody") => Ok(Fence(99)),
             answer => answer,
         }
+    }
+
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        let concurrent = if self.is("calls everybody") { UNLIMITED } else { concurrent };
+        self.memory.turns(workspace, concurrent, limit).await
     }
 
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
@@ -155,6 +184,14 @@ impl Catalogue for Wrong {
 
     async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
         self.memory.status(deployment).await
+    }
+
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
+        let mut line = self.memory.queue(workspace, limit).await?;
+        if self.is("shows the newest first") {
+            line.reverse();
+        }
+        Ok(line)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {

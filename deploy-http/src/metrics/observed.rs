@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use deploy_core::id::{DeploymentId, Fence, ResourceId, ResourceKey, Seq};
+use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
 use deploy_core::log::{LogLine, LogQuery};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
@@ -50,6 +50,10 @@ impl<S: Journal + Catalogue> Journal for Observed<S> {
         Ok(created)
     }
 
+    async fn known(&self, key: &str, request: &Digest) -> Result<Option<DeploymentId>, StoreError> {
+        self.store.known(key, request).await
+    }
+
     async fn append(&self, append: Append) -> Result<(), StoreError> {
         // What is about to change is forgotten: a write whose outcome is not known leaves nothing behind
         // that may be wrong.
@@ -78,8 +82,22 @@ impl<S: Journal + Catalogue> Journal for Observed<S> {
 
 #[async_trait]
 impl<S: Lease> Lease for Observed<S> {
-    async fn acquire(&self, resource: &ResourceKey, by: DeploymentId) -> Result<Fence, StoreError> {
-        self.store.acquire(resource, by).await
+    async fn acquire(
+        &self,
+        resource: &ResourceKey,
+        by: DeploymentId,
+        concurrent: u32,
+    ) -> Result<Fence, StoreError> {
+        self.store.acquire(resource, by, concurrent).await
+    }
+
+    async fn turns(
+        &self,
+        workspace: &Name,
+        concurrent: u32,
+        limit: usize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        self.store.turns(workspace, concurrent, limit).await
     }
 
     async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
@@ -107,6 +125,10 @@ impl<S: Catalogue> Catalogue for Observed<S> {
             self.instruments.statuses().keep(Written::new(status.clone()));
         }
         Ok(status)
+    }
+
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
+        self.store.queue(workspace, limit).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {

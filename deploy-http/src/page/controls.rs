@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use deploy_core::command::{Command, StopMode};
 use deploy_core::control::{Control, ControlName};
-use deploy_core::engine::{self, View};
+use deploy_core::engine::{self, EngineError, View};
 use deploy_core::id::DeploymentId;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -27,6 +27,7 @@ const fn words(name: ControlName) -> (&'static str, &'static str) {
         ControlName::StopAndUndo => ("Stop and undo", "skips what remains and takes back what was done"),
         ControlName::Recheck => ("Look again", "reads the source again and plans anew"),
         ControlName::Retry => ("Retry", "a new run that tries the same again"),
+        ControlName::Redeploy => ("Redeploy", "a new run that deploys the same source as it is now"),
     }
 }
 
@@ -34,7 +35,11 @@ const fn words(name: ControlName) -> (&'static str, &'static str) {
 const fn is_rare(name: ControlName) -> bool {
     match name {
         ControlName::Approve | ControlName::Recheck | ControlName::Resume => true,
-        ControlName::Pause | ControlName::Stop | ControlName::StopAndUndo | ControlName::Retry => false,
+        ControlName::Pause
+        | ControlName::Stop
+        | ControlName::StopAndUndo
+        | ControlName::Retry
+        | ControlName::Redeploy => false,
     }
 }
 
@@ -128,7 +133,14 @@ async fn carry_out(
         ControlName::Stop => stop(false),
         ControlName::StopAndUndo => stop(true),
         ControlName::Recheck => Command::Recheck,
-        ControlName::Retry => return retry(api, id, caller, asked).await,
+        ControlName::Retry => {
+            let again = api.engine().again(id, caller.actor()).await;
+            return submit(api, id, again, asked).await;
+        }
+        ControlName::Redeploy => {
+            let again = api.engine().redeploy(id, caller.actor()).await;
+            return submit(api, id, again, asked).await;
+        }
     };
     match api.engine().send(id, command, caller.actor()).await {
         Ok(_) => Ok(id),
@@ -144,8 +156,14 @@ async fn waiting(api: &Api, id: DeploymentId) -> Result<deploy_core::id::Digest,
     api.engine().status(id).await?.plan_fingerprint.ok_or_else(none)
 }
 
-async fn retry(api: &Api, id: DeploymentId, caller: &Caller, asked: Asked) -> Result<DeploymentId, Problem> {
-    let submission = match api.engine().again(id, caller.actor()).await {
+/// Submits what follows from a deployment.
+async fn submit(
+    api: &Api,
+    id: DeploymentId,
+    submission: Result<engine::Submission, EngineError>,
+    asked: Asked,
+) -> Result<DeploymentId, Problem> {
+    let submission = match submission {
         Ok(submission) => submission,
         Err(error) => return Err(Problem::about(api.engine(), id, error).await),
     };

@@ -9,7 +9,7 @@ use deploy_core::plan::{Origin, PlanDocument, ReadinessStatus, Undo};
 use deploy_core::port::WhenBusy;
 use deploy_core::reason::Reason;
 use deploy_core::source::Source;
-use deploy_core::spec::{Approval, Spec, Trigger};
+use deploy_core::spec::{Approval, Spec, Trigger, default_workspace};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -105,6 +105,7 @@ impl Wanted {
             trigger: Trigger::Create,
             actor: caller.actor(),
             approval,
+            workspace: default_workspace(),
         })
     }
 

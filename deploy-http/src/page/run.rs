@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use deploy_core::engine::View;
 use deploy_core::id::DeploymentId;
+use deploy_core::queue;
 use deploy_core::status::{Status, StepStatus, StepStatusName};
 use maud::{Markup, html};
 
@@ -25,13 +26,14 @@ pub(super) async fn page(
     QueryOf(filter): QueryOf<LogFilter>,
 ) -> Result<Response, Problem> {
     let view = api.engine().look(id).await?;
+    let place = api.engine().place(id).await?;
     let frame = Frame::of(&caller);
     let lines = log::lines(&api, id, &filter).await?;
     let status = &view.status;
     let content = html! {
         p.crumbs { a href="/" { "Runs" } " / " a href={ "/resources/" (status.resource) "@" (status.environment) } { (status.resource) "@" (status.environment) } }
         div #panel data-fresh data-events={ "/api/deployments/" (id) "/events" } data-part={ "/runs/" (id) "/panel" } {
-            (moving(&frame, &view))
+            (moving(&frame, &view, place.as_ref()))
         }
         (log::section(status, &filter, &lines))
         div #about data-fresh { (facts(status)) }
@@ -47,13 +49,14 @@ pub(super) async fn panel(
     PathOf(id): PathOf<DeploymentId>,
 ) -> Result<Response, Problem> {
     let view = api.engine().look(id).await?;
+    let place = api.engine().place(id).await?;
     Ok(part(html! {
-        div #panel { (moving(&Frame::of(&caller), &view)) }
+        div #panel { (moving(&Frame::of(&caller), &view, place.as_ref())) }
         div #about { (facts(&view.status)) }
     }))
 }
 
-fn moving(frame: &Frame, view: &View) -> Markup {
+fn moving(frame: &Frame, view: &View, place: Option<&queue::Place>) -> Markup {
     let status = &view.status;
     let look = words::deployment(status);
     html! {
@@ -61,9 +64,21 @@ fn moving(frame: &Frame, view: &View) -> Markup {
             h1 { (status.resource) "@" (status.environment) @if let Some(version) = status.release { " " (version) } }
             p.lead { (look.badge()) span.muted { (progress(&status.steps)) (span(Some(status.created_at), status.ended_at)) } }
         }
+        @if let Some(place) = place { (waiting(place)) }
         (controls::section(frame, view))
         (outcome::section(frame, status))
         (steps(status))
+    }
+}
+
+/// Where in the line it is.
+fn waiting(place: &queue::Place) -> Markup {
+    html! {
+        p.lead.queue {
+            @if let Some(position) = place.position { "Number " (position) " in the line: " }
+            (clean(&place.message))
+            @if let Some(start) = place.expected_start { "; starts about " (time(start)) }
+        }
     }
 }
 

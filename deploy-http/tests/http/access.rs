@@ -13,7 +13,7 @@ use deploy_http::{Door, Limits, Scope, TokenId, TokenRecord, Tokens, authorisati
 use crate::fixture::{Answer, Bench, Setup, ask, get, post, request};
 
 /// The policy, written by hand: a route that is new or moved fails here until somebody has thought.
-const POLICY: [(&str, &str, Option<Scope>); 37] = [
+const POLICY: [(&str, &str, Option<Scope>); 41] = [
     ("GET", "/health", None),
     ("GET", "/health/ready", None),
     ("GET", "/metrics", Some(Scope::Read)),
@@ -29,6 +29,10 @@ const POLICY: [(&str, &str, Option<Scope>); 37] = [
     ("POST", "/api/deployments/{id}/resume", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/stop", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/retry", Some(Scope::Deploy)),
+    ("POST", "/api/deployments/{id}/redeploy", Some(Scope::Deploy)),
+    ("POST", "/api/deployments/{id}/abandon", Some(Scope::Admin)),
+    ("GET", "/api/deployments/{id}/queue", Some(Scope::Read)),
+    ("GET", "/api/resources/{id}/admission", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/recheck", Some(Scope::Deploy)),
     ("GET", "/api/resources/{id}/releases", Some(Scope::Read)),
     ("POST", "/api/resources/{id}/rollback", Some(Scope::Deploy)),

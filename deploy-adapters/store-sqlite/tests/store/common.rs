@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use deploy_core::admission::UNLIMITED;
 use deploy_core::detect::Detection;
 use deploy_core::event::Event;
 use deploy_core::health::HealthPolicy;
@@ -13,7 +14,7 @@ use deploy_core::plan::{Access, Health, Network, Origin, Outline, Planner, RunPo
 use deploy_core::port::{
     Append, Create, Journal as _, ReleaseChange, ReleaseRecord, ReleaseState, StoreError, WhenBusy,
 };
-use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger};
+use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger, default_workspace};
 use deploy_core::status::{RunStatus, Status, StatusName};
 use deploy_core::time::{Span, Timestamp};
 use deploy_core::wire::{Envelope, SCHEMA};
@@ -56,6 +57,7 @@ pub(crate) fn spec(key: &ResourceKey) -> Arc<Spec> {
         trigger: Trigger::Create,
         actor: Actor("tester".to_owned()),
         approval: Approval::Automatic,
+        workspace: default_workspace(),
     })
 }
 
@@ -84,6 +86,7 @@ impl Run {
             resource_id: resource_id(&self.key),
             resource: self.key.resource.clone(),
             environment: self.key.environment.clone(),
+            workspace: default_workspace(),
             target: "static".parse().unwrap(),
             trigger: Trigger::Create,
             actor: Actor("tester".to_owned()),
@@ -95,6 +98,7 @@ impl Run {
             plan_fingerprint: None,
             steps: Vec::new(),
             blocked_reasons: Vec::new(),
+            deferred_reasons: Vec::new(),
             failure: None,
             recovery: None,
             recovery_hint: None,
@@ -105,6 +109,7 @@ impl Run {
             exit_code: None,
             sequence,
             created_at: at(0),
+            started_at: None,
             updated_at: at(0),
             ended_at: None,
             phases: Vec::new(),
@@ -132,7 +137,7 @@ impl Run {
             status: self.status(StatusName::Queued, Seq(1)),
             release: None,
         };
-        Create { append, resource: self.key.clone(), idempotency: None, busy }
+        Create { append, resource: self.key.clone(), idempotency: None, busy, waiting_max: UNLIMITED }
     }
 
     pub(crate) fn events(&self, count: u64, status: StatusName) -> Append {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{Run, Temp, digest, id_of, key};
+use deploy_core::admission::UNLIMITED;
 use deploy_core::id::{DeploymentId, Fence, Seq, Version};
 use deploy_core::port::{
     Append, Catalogue as _, Create, Created, Journal as _, Lease as _, ListQuery, ReleaseChange,
@@ -207,7 +208,10 @@ async fn apply(temp: Temp, model: &mut Model, number: usize, step: &Step) -> Tem
         Step::Acquire { run } => {
             let Some(run) = picked(*run) else { return temp };
             let known = model.runs[run].clone();
-            assert_eq!(temp.store.acquire(&key(&name(known.resource)), known.id).await, model.acquire(run));
+            assert_eq!(
+                temp.store.acquire(&key(&name(known.resource)), known.id, UNLIMITED).await,
+                model.acquire(run)
+            );
         }
         Step::Release { resource, fence } => {
             temp.store.release(&key(&name(*resource)), Fence(*fence)).await.unwrap();

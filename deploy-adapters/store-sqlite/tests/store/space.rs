@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::common::{Run, Temp, fresh_name};
+use deploy_core::admission::UNLIMITED;
 use deploy_core::id::Seq;
 use deploy_core::port::{
     Catalogue as _, Journal as _, Lease as _, LogSink as _, Logs as _, StoreError, WhenBusy,
@@ -33,7 +34,7 @@ async fn ends_well(store: &SqliteStore, mut run: Run) {
     let refused = store.create(Run::new(&fresh_name()).submission(WhenBusy::Refuse)).await;
     assert_eq!(refused, Err(StoreError::Full));
     assert!(!store.check().await.unwrap().reserve);
-    let fence = store.acquire(&run.key, run.id).await.unwrap();
+    let fence = store.acquire(&run.key, run.id, UNLIMITED).await.unwrap();
     run.fence = Some(fence);
     for _ in 0..50 {
         run.append(store, 1, StatusName::Executing).await.unwrap();
@@ -111,7 +112,7 @@ async fn deploy_until_full(store: &SqliteStore) -> Vec<Run> {
                 return runs;
             }
         }
-        run.fence = Some(store.acquire(&run.key, run.id).await.unwrap());
+        run.fence = Some(store.acquire(&run.key, run.id, UNLIMITED).await.unwrap());
         for _ in 0..3 {
             run.append(store, 1, StatusName::Executing).await.unwrap();
         }

@@ -3,8 +3,8 @@
 use super::store::{StoreFixture, Writer, new_id, resource_id};
 use super::{Breach, Law, Verdict};
 use crate::engine::Store;
-use crate::id::{DeploymentId, ResourceId, ResourceKey, Version};
-use crate::port::{ListQuery, ReleaseChange, ReleaseState, StoreError};
+use crate::id::{DeploymentId, ResourceId, ResourceKey, Seq, Version};
+use crate::port::{ListQuery, ReleaseChange, ReleaseState, StoreError, WhenBusy};
 use crate::status::StatusName;
 use crate::testkit::samples::digest;
 use ReleaseState::{Failed, Live, Previous, Pruned};
@@ -229,4 +229,30 @@ pub async fn retention_keeps_what_an_unfinished_deployment_uses(fixture: &impl S
     let missing =
         ["new", "web1", "web2", "web4"].into_iter().find(|name| !keep.digests.contains(&digest(name)));
     law.holds(missing.is_none(), || format!("the artifact {missing:?} is not kept"))
+}
+
+/// The line holds what is not finished and does not rest, of this workspace alone, in the order of acceptance.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn the_line_of_a_workspace_is_its_unfinished_oldest_first(fixture: &impl StoreFixture) -> Verdict {
+    let law = Law(
+        "the_line_of_a_workspace_is_its_unfinished_oldest_first",
+        "order by the store's own numbering of submissions; leave out what has ended or is blocked",
+    );
+    let store = fixture.store();
+    let mut writers = Vec::new();
+    for (name, workspace) in [("a", "acme"), ("b", "acme"), ("c", "other"), ("d", "acme"), ("e", "acme")] {
+        let workspace = workspace.parse().expect("a name");
+        let writer = Writer { workspace, last: Seq(1), ..Writer::new(name) };
+        law.ok("submitting", store.create(writer.submission(WhenBusy::Wait)).await)?;
+        writers.push(writer);
+    }
+    law.ok("ending", writers[1].end(&*store, StatusName::Stopped, None).await)?;
+    law.ok("blocking", writers[3].append(&*store, 1, StatusName::Blocked).await)?;
+    law.ok("running", writers[4].append(&*store, 1, StatusName::Executing).await)?;
+    let acme = "acme".parse().expect("a name");
+    let ids = |line: Vec<crate::status::Status>| line.iter().map(|status| status.id).collect::<Vec<_>>();
+    law.same("the line", store.queue(&acme, 9).await.map(ids), Ok(vec![writers[0].id, writers[4].id]))?;
+    law.same("its first", store.queue(&acme, 1).await.map(ids), Ok(vec![writers[0].id]))
 }

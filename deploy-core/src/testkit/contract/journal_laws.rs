@@ -2,9 +2,11 @@
 
 use super::store::{StoreFixture, Writer, new_id};
 use super::{Law, Verdict};
+use crate::admission::UNLIMITED;
 use crate::id::{DeploymentId, Fence, Seq};
 use crate::port::{Append, Create, Created, StoreError, WhenBusy};
 use crate::status::StatusName;
+use crate::testkit::digest;
 
 /// Events and status are read back as they were written, also after a restart.
 ///
@@ -141,8 +143,8 @@ pub async fn a_fenced_out_writer_appends_nothing(fixture: &impl StoreFixture) ->
     );
     let store = fixture.store();
     let mut writer = law.ok("submitting", Writer::submit("web", &*store).await)?;
-    let old = law.ok("acquiring", store.acquire(&writer.key, writer.id).await)?;
-    let new = law.ok("acquiring again", store.acquire(&writer.key, writer.id).await)?;
+    let old = law.ok("acquiring", store.acquire(&writer.key, writer.id, UNLIMITED).await)?;
+    let new = law.ok("acquiring again", store.acquire(&writer.key, writer.id, UNLIMITED).await)?;
     let fenced = Err(StoreError::Fenced { current: new });
     for stale in [old, Fence(new.0 + 1)] {
         writer.fence = Some(stale);
@@ -168,7 +170,7 @@ pub async fn the_right_fence_in_the_wrong_hands_appends_nothing(fixture: &impl S
     let store = fixture.store();
     let owner = law.ok("submitting", Writer::submit("web", &*store).await)?;
     let mut waiting = law.ok("submitting another", Writer::submit("web", &*store).await)?;
-    let fence = law.ok("acquiring", store.acquire(&owner.key, owner.id).await)?;
+    let fence = law.ok("acquiring", store.acquire(&owner.key, owner.id, UNLIMITED).await)?;
     waiting.fence = Some(fence);
     let answer = waiting.append(&*store, 1, StatusName::Executing).await;
     law.same("the answer", answer, Err(StoreError::Fenced { current: fence }))
@@ -298,6 +300,35 @@ pub async fn the_unfinished_are_listed_oldest_first(fixture: &impl StoreFixture)
     law.same("the unfinished", store.unfinished().await, Ok(vec![late.id, early.id]))
 }
 
+/// Whoever waits is counted in the transaction that lets one more wait; who runs is not counted. A key that
+/// is known is answered all the same.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn a_workspace_takes_no_more_that_wait_than_it_may(fixture: &impl StoreFixture) -> Verdict {
+    let law = Law(
+        "a_workspace_takes_no_more_that_wait_than_it_may",
+        "count the queued deployments of the workspace before one is added; say Limit",
+    );
+    let store = fixture.store();
+    let submit = |create: Create| store.create(Create { waiting_max: 2, ..create });
+    let mut first = Writer { last: Seq(1), ..Writer::new("a") };
+    law.ok("submitting", submit(first.submission_under("k", "a")).await)?;
+    law.ok("running", first.append(&*store, 1, StatusName::Executing).await)?;
+    for name in ["b", "c"] {
+        law.ok("submitting", submit(Writer::new(name).submission(WhenBusy::Wait)).await)?;
+    }
+    let refused = submit(Writer::new("d").submission(WhenBusy::Wait)).await;
+    law.holds(matches!(refused, Err(StoreError::Limit { .. })), || format!("one too many: {refused:?}"))?;
+    let known = submit(Writer::new("a").submission_under("k", "a")).await;
+    law.same("the answer to a known key", known, Ok(Created::Known(first.id)))?;
+    law.same("what is known", store.known("k", &digest("a")).await, Ok(Some(first.id)))?;
+    law.same("another request", store.known("k", &digest("b")).await, Err(StoreError::KeyReused))?;
+    law.same("what is not known", store.known("l", &digest("a")).await, Ok(None))?;
+    let other = Writer { workspace: "other".parse().expect("a name"), ..Writer::new("d") };
+    law.ok("submitting for another workspace", submit(other.submission(WhenBusy::Wait)).await).map(drop)
+}
+
 /// Nobody knows what was never submitted, and giving back what was never held is fine.
 ///
 /// # Errors
@@ -309,6 +340,6 @@ pub async fn what_is_not_there_is_not_found(fixture: &impl StoreFixture) -> Verd
     law.same("reading events", store.events(writer.id, Seq(0), 1).await.map(drop), missing())?;
     law.same("appending", store.append(writer.events(1, StatusName::Queued)).await, missing())?;
     law.same("reading the status", store.status(writer.id).await.map(drop), missing())?;
-    law.same("acquiring", store.acquire(&writer.key, writer.id).await.map(drop), missing())?;
+    law.same("acquiring", store.acquire(&writer.key, writer.id, UNLIMITED).await.map(drop), missing())?;
     law.same("giving back", store.release(&writer.key, Fence(1)).await, Ok(()))
 }

@@ -208,6 +208,7 @@ macro_rules! __store_laws {
             of_many_submissions_at_once_exactly_one_is_new
             a_blocked_deployment_is_in_nobodys_way
             the_unfinished_are_listed_oldest_first
+            a_workspace_takes_no_more_that_wait_than_it_may
             what_is_not_there_is_not_found;
             lease_laws:
             fences_strictly_grow
@@ -217,10 +218,16 @@ macro_rules! __store_laws {
             giving_back_late_frees_nothing
             an_elder_that_comes_back_from_blocked_waits
             an_ended_deployment_takes_nothing
-            a_deployment_takes_only_its_own_resource;
+            a_deployment_takes_only_its_own_resource
+            a_workspace_runs_no_more_at_once_than_it_may
+            the_turns_of_a_workspace_go_by_acceptance
+            many_that_ask_at_once_get_what_there_is
+            who_is_paused_or_deferred_takes_nobodys_turn
+            who_is_called_would_be_granted;
             catalogue_laws:
             a_resource_gets_one_id_and_keeps_it
             lists_are_newest_first_with_filters_and_a_cursor
+            the_line_of_a_workspace_is_its_unfinished_oldest_first
             at_most_one_release_is_live
             restoring_what_is_not_there_changes_nothing
             a_failed_release_changes_nothing_and_gives_its_number_back

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::admission::UNLIMITED;
 use crate::deployment::Deployment;
 use crate::engine::Store;
 use crate::event::Event;
-use crate::id::{DeploymentId, Digest, Fence, ReleaseId, ResourceId, ResourceKey, Seq, Version};
+use crate::id::{DeploymentId, Digest, Fence, Name, ReleaseId, ResourceId, ResourceKey, Seq, Version};
 use crate::lifecycle::PhaseName;
 use crate::log::{LogLevel, LogLine, LogQuery, LogSource};
 use crate::port::{Append, Create, ReleaseChange, ReleaseRecord, ReleaseState, StoreError, WhenBusy};
-use crate::spec::{Approval, Spec};
+use crate::reason::Reason;
+use crate::spec::{Approval, Spec, default_workspace};
 use crate::status::{Status, StatusName};
 use crate::testkit::samples;
 use crate::time::Timestamp;
@@ -63,6 +65,12 @@ pub struct Writer {
     pub fence: Option<Fence>,
     /// The artifact it made.
     pub digest: Option<Digest>,
+    /// The workspace it counts for.
+    pub workspace: Name,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Why a policy does not let it go on.
+    pub deferred: Vec<Reason>,
 }
 
 impl Writer {
@@ -82,11 +90,24 @@ impl Writer {
     #[must_use]
     pub fn with_id(name: &str, id: DeploymentId) -> Self {
         let key = name.parse().expect("a resource");
-        Self { id, key, last: Seq(0), fence: None, digest: None }
+        Self {
+            id,
+            key,
+            last: Seq(0),
+            fence: None,
+            digest: None,
+            workspace: default_workspace(),
+            paused: false,
+            deferred: Vec::new(),
+        }
     }
 
     fn spec(&self) -> Arc<Spec> {
-        Arc::new(Spec { resource: self.key.clone(), ..samples::spec(Approval::Automatic) })
+        Arc::new(Spec {
+            resource: self.key.clone(),
+            workspace: self.workspace.clone(),
+            ..samples::spec(Approval::Automatic)
+        })
     }
 
     fn accepted(&self) -> Envelope {
@@ -100,7 +121,8 @@ impl Writer {
     #[must_use]
     pub fn status(&self, status: StatusName, sequence: Seq) -> Status {
         let begun = Deployment::replay([&self.accepted()]).expect("an acceptance begins a history");
-        Status { status, sequence, digest: self.digest.clone(), ..begun.status() }
+        let (digest, deferred_reasons) = (self.digest.clone(), self.deferred.clone());
+        Status { status, sequence, digest, paused: self.paused, deferred_reasons, ..begun.status() }
     }
 
     /// What submits it.
@@ -114,7 +136,7 @@ impl Writer {
             status: self.status(StatusName::Queued, Seq(1)),
             release: None,
         };
-        Create { append, resource: self.key.clone(), idempotency: None, busy }
+        Create { append, resource: self.key.clone(), idempotency: None, busy, waiting_max: UNLIMITED }
     }
 
     /// What submits it under an idempotency key, with the digest of the request.

@@ -138,6 +138,8 @@ impl Journal {
             | Event::Approved { .. }
             | Event::PreparationRetried { .. }
             | Event::PreparationDue
+            | Event::Deferred { .. }
+            | Event::Admitted
             | Event::StepFailed { .. }
             | Event::StepDoubted { .. }
             | Event::ProbeRetried { .. }
