@@ -150,6 +150,45 @@ fn inv_12_many_people_one_truth() {
     everybody_says_the_same(&installation, &told, &deployments);
 }
 
+#[test]
+fn inv_12_the_place_in_the_line_is_the_same_everywhere() {
+    let mut installation = Installation::new();
+    std::fs::create_dir_all(installation.state()).expect("the test's directory can be written");
+    let policy = POLICY.replace("concurrent = 2", "concurrent = 1");
+    std::fs::write(installation.state().join("policy.toml"), policy).expect("it can be written");
+    let source = source(&installation);
+    let slow = "[runtime]\nbuild = '''sleep 300'''\npublish_directory = \"dist\"\n";
+    let toml = installation.path("source").join("deploy.toml");
+    std::fs::write(toml, slow).expect("the test's directory can be written");
+    installation.start(None);
+    let submit = |resource: &str| {
+        let ran = installation.run(&["up", &source, "--resource", resource, "--detach"]).well();
+        ran.stdout.trim_end().to_owned()
+    };
+    let running = submit("web");
+    wait::until("the first to run", QUIET, || {
+        let shown = installation.run(&["show", &running, "--json"]).well().json();
+        (!shown["startedAt"].is_null()).then_some(())
+    });
+    let waiting = [submit("api"), submit("docs")];
+    for (index, id) in waiting.iter().enumerate() {
+        let shown = installation.run(&["show", id, "--json"]).well().json();
+        assert_eq!(shown["queue"]["position"], index + 1, "{shown:#}");
+        assert_eq!(shown["queue"]["waitsFor"], "workspace");
+        let answer = get(&installation, &format!("/api/deployments/{id}/queue"));
+        assert!(answer.contains(&format!("\"position\":{}", index + 1)), "{answer}");
+        let page = get(&installation, &format!("/runs/{id}"));
+        assert!(page.contains(&format!("Number {} in the line", index + 1)), "{page}");
+        let told = installation.run(&["show", id]).well().stdout;
+        assert!(told.contains(&format!("queued  as number {}", index + 1)), "{told}");
+    }
+    let _ = installation.run(&["stop", &running, "--now"]).well();
+    wait::until("its turn to come", QUIET, || {
+        let shown = installation.run(&["show", &waiting[0], "--json"]).well().json();
+        (shown["status"] != "queued" && shown.get("queue").is_none()).then_some(())
+    });
+}
+
 /// Ends the control plane with SIGKILL, whoever started it.
 fn kill_whoever_serves(installation: &Installation) {
     if let Some(pid) = installation.recorded("serve.lock") {

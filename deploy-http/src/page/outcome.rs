@@ -16,6 +16,7 @@ pub(super) fn section(frame: &Frame, status: &Status) -> Markup {
         @if failure.is_some() || recovery.is_some() {
             section.card.outcome aria-labelledby="outcome" {
                 h2 #outcome { @if failure.is_some() { "What happened" } @else { "What it waits for" } }
+                (reasons(&status.deferred_reasons))
                 @if status.blocked_reasons.is_empty() {
                     @if let Some(failure) = failure { (cause(failure)) }
                 } @else {
@@ -61,7 +62,7 @@ pub(super) fn reason_of(reason: &Reason, fix: &Markup) -> Markup {
     html! {
         article.reason {
             p.lead { span.glyph aria-hidden="true" { "⊘" } " " (clean(&reason.message)) }
-            p.muted { code { (reason.code.code()) } }
+            p.muted { code { (reason.code.code()) } @if let Some(url) = &reason.link { " · " (link(url)) } }
             (evidence(&reason.evidence))
             @for remedy in &reason.fix {
                 p { "To do: " (clean(&remedy.label)) @if let Some(exactly) = remedy.set.as_ref().or(remedy.command.as_ref()) { ": " code { (clean(exactly)) } } }
