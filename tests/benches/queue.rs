@@ -6,6 +6,7 @@
 //! the long history has (10,000 by default).
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop where it is")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark that runs itself again")]
 
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/control/target.rs"]
@@ -34,16 +35,22 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 /// When each append began, and how long those that were acknowledged took.
 #[derive(Clone, Default)]
-struct Appends(Arc<Mutex<(BTreeMap<DeploymentId, Instant>, Vec<Duration>)>>);
+struct Appends(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    began: BTreeMap<DeploymentId, Instant>,
+    took: Vec<Duration>,
+}
 
 impl Observer for Appends {
     fn moment(&self, moment: &Moment) {
         let mut seen = self.0.lock().unwrap();
         match moment {
-            Moment::Appending(id, _) => drop(seen.0.insert(*id, Instant::now())),
+            Moment::Appending(id, _) => drop(seen.began.insert(*id, Instant::now())),
             Moment::Appended(id, _) => {
-                if let Some(began) = seen.0.remove(id) {
-                    seen.1.push(began.elapsed());
+                if let Some(began) = seen.began.remove(id) {
+                    seen.took.push(began.elapsed());
                 }
             }
             Moment::Starting(_) | Moment::Ended(_) => {}
@@ -146,7 +153,7 @@ async fn lifecycle(dir: &Path, at_once: usize, length: Duration) {
         events as f64 / seconds,
         runs as f64 / seconds
     );
-    let latencies = appends.0.lock().unwrap().1.clone();
+    let latencies = appends.0.lock().unwrap().took.clone();
     show("  their appends", &latencies, seconds);
     engine.shutdown(Duration::from_secs(5)).await;
     store.close().await;

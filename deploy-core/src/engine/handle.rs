@@ -120,10 +120,6 @@ impl Engine {
         Builder::new(Arc::new(store), Arc::new(sources), Arc::new(detector))
     }
 
-    pub(super) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
-    }
-
     pub(super) fn previewer(&self) -> &Previewer {
         &self.inner.previewer
     }
