@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deploy_core::engine::SystemClock;
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, StepId, Version};
+use deploy_core::port::Clock as _;
 use deploy_core::schema::{self, DOCUMENTS, Document};
-use deploy_core::time::Span;
+use deploy_core::spec::Trigger;
+use deploy_core::time::{Span, Timestamp};
 use deploy_http::{Scope, TokenId};
 
 /// Deployments whose state is always true: preview, run, verify, roll back.
@@ -52,8 +56,10 @@ pub(crate) enum Command {
     },
     /// Show the events of a deployment
     Events(EventsArgs),
-    /// Show the log of a deployment
+    /// Show the log of a deployment, or search all logs
     Logs(LogsArgs),
+    /// Show how many runs there were, how well they went, and how long they took
+    Stats(StatsArgs),
     /// List the releases of a resource
     Releases {
         /// The resource: web, or web@staging
@@ -104,6 +110,16 @@ pub(crate) enum Command {
     /// Make, list and revoke the tokens that open the API from outside
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Save the whole installation in one file, also while it runs
+    Backup {
+        /// The file; it must not be there yet
+        file: PathBuf,
+    },
+    /// Restore a backup into an empty state directory
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
     /// Check that everything is in order
     Doctor,
     /// Print the JSON Schema of a type
@@ -163,6 +179,9 @@ pub(crate) struct SourceArgs {
     /// The target [default: static]
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<Name>,
+    /// Make it anew, even where the same source was built before by the same plan
+    #[arg(long)]
+    pub(crate) rebuild: bool,
     /// The configuration [default: the nearest deploy.toml up to the repository's root]
     #[arg(long, env = "DEPLOY_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -216,15 +235,64 @@ pub(crate) struct ListArgs {
     /// Only this resource
     #[arg(long)]
     pub(crate) resource: Option<Name>,
+    /// Only this environment
+    #[arg(long)]
+    pub(crate) environment: Option<Name>,
     /// Only this status
     #[arg(long)]
     pub(crate) status: Option<Name>,
+    /// Only with this trigger
+    #[arg(long, value_parser = PossibleValuesParser::new(Trigger::WORDS))]
+    pub(crate) trigger: Option<String>,
+    /// Only asked for by this user or token
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Only accepted since then: a time, or how long ago, for example 7d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Moment>,
+    /// Only accepted before then: a time, or how long ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
     /// Only older than this deployment
     #[arg(long, value_name = "ID")]
     pub(crate) before: Option<DeploymentId>,
     /// At most this many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Only this resource: web, or web@staging
+    pub(crate) resource: Option<ResourceKey>,
+    /// Only runs accepted since then: a time, or how long ago, for example 30d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Moment>,
+    /// Only runs accepted before then: a time, or how long ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
+}
+
+/// A point in time: written as one, or as a span before now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl FromStr for Moment {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(ago) = text.parse::<Span>() {
+            let millis = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+            let now = SystemClock.now().as_millis();
+            return Ok(Self(Timestamp::from_millis(now.saturating_sub(millis))));
+        }
+        let wrong = "not a time such as 2026-11-21T08:00:00Z, nor a span such as 7d";
+        text.parse().map(Self).map_err(|_| wrong)
+    }
+}
+
+fn searched(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=256).contains(&text.chars().count());
+    fits.then(|| text.to_owned()).ok_or("a text has 1 to 256 characters")
 }
 
 #[derive(Debug, Args)]
@@ -241,8 +309,15 @@ pub(crate) struct EventsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The deployment
-    pub(crate) id: DeploymentId,
+    /// The deployment; without one, a text is searched in all logs
+    #[arg(required_unless_present = "search")]
+    pub(crate) id: Option<DeploymentId>,
+    /// Only lines with this text, live and archived; upper and lower case are alike
+    #[arg(long, value_name = "TEXT", value_parser = searched)]
+    pub(crate) search: Option<String>,
+    /// Search only logs of this resource: web, or web@staging
+    #[arg(long, requires = "search", conflicts_with = "id")]
+    pub(crate) resource: Option<ResourceKey>,
     /// Wait for new ones until it ends
     #[arg(long, short)]
     pub(crate) follow: bool,
@@ -325,6 +400,13 @@ pub(crate) struct ServeArgs {
     /// End the control plane only; the data plane goes on serving
     #[arg(long, requires = "stop")]
     pub(crate) keep_edge: bool,
+    /// Pack log lines into the archive this long after the end of their deployment; they are shown and
+    /// found like before
+    #[arg(long, value_name = "TIME", default_value = "14d", env = "DEPLOY_ARCHIVE_LOGS_AFTER")]
+    pub(crate) archive_logs_after: Span,
+    /// Remove log lines this long after the end of their deployment [default: when there are too many]
+    #[arg(long, value_name = "TIME", env = "DEPLOY_REMOVE_LOGS_AFTER")]
+    pub(crate) remove_logs_after: Option<Span>,
     /// Leave the terminal's session; used by `deploy up`
     #[arg(long, hide = true)]
     pub(crate) background: bool,

@@ -3,6 +3,7 @@
 
 mod args;
 mod background;
+mod backup;
 mod client;
 mod commands;
 mod config;

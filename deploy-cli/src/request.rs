@@ -3,6 +3,7 @@
 use deploy_core::id::Name;
 use deploy_core::spec::{Actor, Approval, Spec};
 use deploy_http::PlanRequest;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::SourceArgs;
 use crate::exit::Failed;
@@ -11,7 +12,10 @@ use crate::source::chosen;
 /// What the flags and the configuration ask for. A flag wins over the file.
 pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
     let chosen = chosen(args)?;
-    let config = chosen.config;
+    let mut config = chosen.config;
+    if args.rebuild {
+        config.profile.runtime.rebuild = Some(true);
+    }
     let resource = args.resource.clone().or(config.resource).unwrap_or_else(|| name_of(&chosen.name));
     let default = |name: &str| name.parse::<Name>().expect("a valid name");
     Ok(PlanRequest {
@@ -46,4 +50,32 @@ pub(crate) fn actor() -> Actor {
 /// The specification for a preview in this process.
 pub(crate) fn spec(request: PlanRequest) -> Spec {
     request.into_spec(actor(), Approval::Automatic)
+}
+
+/// An address with a query, every value escaped.
+#[derive(Debug)]
+pub(crate) struct Query(String);
+
+impl Query {
+    pub(crate) fn new(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &impl ToString) -> Self {
+        let mark = if self.0.contains('?') { '&' } else { '?' };
+        let value = value.to_string();
+        self.0.push_str(&format!("{mark}{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+        self
+    }
+
+    pub(crate) fn maybe(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, &value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn path(self) -> String {
+        self.0
+    }
 }

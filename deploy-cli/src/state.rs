@@ -34,6 +34,11 @@ impl State {
         Ok(Self { root: base.join("deploy") })
     }
 
+    /// The state directory that lies there.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -85,6 +90,11 @@ impl State {
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// The same where it was made already.
+    pub(crate) fn named(&self) -> Option<Name> {
+        std::fs::read_to_string(self.root.join("installation")).ok()?.trim().parse().ok()
     }
 
     pub(crate) fn control_socket(&self) -> PathBuf {

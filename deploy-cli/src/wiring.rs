@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use deploy_core::engine::{Previewer, SystemClock};
+use deploy_core::failure::Failure;
 use deploy_core::id::Name;
 use deploy_core::port::{Clock, Executor, Sources};
 use deploy_core::spec::SecretRef;
 use deploy_detect::Catalogue;
-use deploy_docker::{DockerConfig, DockerExecutor};
+use deploy_docker::{DockerConfig, DockerExecutor, EngineFacts};
 use deploy_source::{GitPolicy, SourceReader};
 use deploy_static::{StaticConfig, StaticExecutor};
 use serde::Deserialize;
@@ -67,6 +68,11 @@ fn docker_host() -> String {
     host.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
 }
 
+/// What the engine says about itself.
+pub(crate) async fn docker_facts(state: &State) -> Result<EngineFacts, Failure> {
+    docker_executor(state, nobody()).engine_facts().await
+}
+
 /// An error that helps where there is no engine to deploy to.
 pub(crate) async fn require_docker(state: &State) -> Result<(), Failed> {
     let reached = docker_executor(state, nobody()).reach().await;
@@ -95,8 +101,9 @@ fn edge_address(state: &State) -> SocketAddr {
 
 /// Previews without a control plane.
 pub(crate) fn previewer(state: &State) -> Previewer {
+    let installation = state.named().unwrap_or_else(nobody);
     let executors: Vec<Arc<dyn Executor>> =
-        vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, nobody()))];
+        vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, installation))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Previewer::from_parts(Arc::new(sources()), Arc::new(Catalogue), executors, clock)
 }

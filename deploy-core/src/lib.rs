@@ -87,6 +87,7 @@ pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
 pub mod codes {}
 pub mod command;
+pub mod compare;
 pub mod control;
 pub mod deployment;
 pub mod detect;
@@ -100,6 +101,7 @@ pub mod evidence;
 pub mod failure;
 pub mod health;
 pub mod hint;
+pub mod history;
 pub mod id;
 pub mod lifecycle;
 pub mod log;

@@ -22,11 +22,12 @@ use crate::diagnosis::Diagnosis;
 use crate::effect::{Effect, IdempotencyKey};
 use crate::evidence::{Ask, Evidence};
 use crate::failure::Failure;
+use crate::history::{HistoryQuery, RunRecord};
 use crate::id::{
     DeploymentId, Digest, Fence, Name, ReleaseId, ResourceId, ResourceKey, Seq, StepId, Version,
 };
-use crate::log::{LogLine, LogQuery};
-use crate::plan::{Outline, Output, Plan, Step};
+use crate::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
+use crate::plan::{Outline, Output, Plan, Reuse, Step};
 use crate::reason::{Reason, ReasonCode};
 use crate::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use crate::spec::{Profile, Source, Spec};
@@ -142,6 +143,12 @@ pub trait Executor: Send + Sync {
     /// only. A target that can't know in advance says nothing.
     async fn survey(&self, _request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
         Ok(Vec::new())
+    }
+
+    /// What of a plan is there already, so that it will be taken as it is. Reads only, and answers soon; what can't
+    /// be known is left out. It never changes what is served in the end.
+    async fn reuses(&self, _outline: &Outline) -> Vec<Reuse> {
+        Vec::new()
     }
 
     /// Which of these artifacts are certainly not there any more: somebody else removed them. Reads only, and
@@ -560,6 +567,14 @@ pub struct ListQuery {
     pub environment: Option<String>,
     /// Only this status.
     pub status: Option<String>,
+    /// Only with this trigger: see [`Trigger::as_str`](crate::spec::Trigger::as_str).
+    pub trigger: Option<String>,
+    /// Only asked for by this actor.
+    pub actor: Option<String>,
+    /// Only accepted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only accepted before this time.
+    pub until: Option<Timestamp>,
     /// Only older than this one.
     pub before: Option<DeploymentId>,
     /// At most this many.
@@ -584,6 +599,10 @@ pub trait Catalogue: Send + Sync {
     /// Deployments, newest first.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError>;
 
+    /// What is left of deployments when only figures are wanted, in the order of acceptance. It reads no
+    /// event and no status.
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError>;
+
     /// The releases of a resource, newest first.
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError>;
 
@@ -607,8 +626,15 @@ pub trait LogSink: Send + Sync {
 /// Log lines that are kept.
 #[async_trait]
 pub trait Logs: LogSink {
-    /// At most `query.limit` lines, in order.
+    /// At most `query.limit` lines, in order, archived ones like any others.
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError>;
+
+    /// Looks for a text in live and archived lines. Bounded: what was not looked at is said.
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError>;
+
+    /// Archives and removes lines of deployments that ended long enough before `now`, some at a time: call
+    /// it again until it has done nothing. No event is touched.
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError>;
 
     /// Returns when every line taken before is readable.
     async fn flush(&self) -> Result<(), StoreError>;

@@ -58,6 +58,9 @@ pub const DOCUMENTS: &[Document] = documents![
     "admission", "what the policies say about deploying a resource now", crate::admission::Verdict;
     "place", "where in the line a deployment is, and why it waits", crate::queue::Place;
     "hint", "what to do next", crate::hint::Hint;
+    "comparison", "two deployments side by side", crate::compare::Comparison;
+    "stats", "what the runs so far say together", crate::history::Stats;
+    "found", "log lines that hold a text", crate::log::Found;
 ];
 
 /// The document of a name.

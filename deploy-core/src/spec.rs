@@ -83,6 +83,22 @@ pub enum Trigger {
     Rollback,
 }
 
+impl Trigger {
+    /// The words of all triggers.
+    pub const WORDS: [&'static str; 4] = ["create", "redeploy", "retry", "rollback"];
+
+    /// The word, without what it refers to.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Redeploy => "redeploy",
+            Self::Retry { .. } => "retry",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 /// Who gave a command, as they are shown in the history: a user name, a token's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -207,6 +223,10 @@ pub struct RuntimeProfile {
     /// from a generated Dockerfile and no for any other.
     #[serde(skip_serializing_if = "Option::is_none", alias = "read_only")]
     pub read_only: Option<bool>,
+    /// Whether it is made anew even where the same source was built before by the same plan: for base images
+    /// and dependencies that moved on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<bool>,
 }
 
 /// `registry` of `[runtime]`: a name, and where the password is found. Never the password.

@@ -1,16 +1,17 @@
 //! Deployments: preview, submit, look, control.
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use deploy_core::command::{Command, StopMode};
 use deploy_core::engine;
 use deploy_core::id::{DeploymentId, Name, Seq};
 use deploy_core::port::ListQuery;
-use deploy_core::spec::Approval;
+use deploy_core::spec::{Approval, Trigger};
 use deploy_core::status::StatusName;
-use deploy_core::time::Span;
+use deploy_core::time::{Span, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -69,6 +70,14 @@ pub(crate) struct ListParameters {
     environment: Option<Name>,
     /// Only this status.
     status: Option<StatusName>,
+    /// Only with this trigger: create, redeploy, retry or rollback.
+    trigger: Option<String>,
+    /// Only asked for by this user or token.
+    actor: Option<String>,
+    /// Only accepted at this time or later.
+    since: Option<Timestamp>,
+    /// Only accepted before this time.
+    until: Option<Timestamp>,
     /// Only older than this deployment.
     cursor: Option<DeploymentId>,
     /// At most this many; 50 when absent.
@@ -84,10 +93,17 @@ pub(crate) async fn list(
     if !(1..=200).contains(&limit) {
         return Err(Problem::bad_request("the limit is not a number from 1 to 200"));
     }
+    if asked.trigger.as_deref().is_some_and(|trigger| !Trigger::WORDS.contains(&trigger)) {
+        return Err(Problem::bad_request("the trigger is not create, redeploy, retry or rollback"));
+    }
     let query = ListQuery {
         resource: asked.resource.map(|name| name.to_string()),
         environment: asked.environment.map(|name| name.to_string()),
         status: asked.status.map(|status| status.as_str().to_owned()),
+        trigger: asked.trigger,
+        actor: asked.actor,
+        since: asked.since,
+        until: asked.until,
         before: asked.cursor,
         limit,
     };
@@ -100,14 +116,22 @@ pub(crate) async fn list(
     Ok(response)
 }
 
-/// The next page. Names and words need no escaping in a query.
+/// The next page.
 fn link(query: &ListQuery, last: DeploymentId) -> String {
-    let filters =
-        [("resource", &query.resource), ("environment", &query.environment), ("status", &query.status)];
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let filters = [
+        ("resource", query.resource.clone()),
+        ("environment", query.environment.clone()),
+        ("status", query.status.clone()),
+        ("trigger", query.trigger.clone()),
+        ("actor", query.actor.clone()),
+        ("since", text(query.since)),
+        ("until", text(query.until)),
+    ];
     let mut url = format!("/api/deployments?limit={}&cursor={last}", query.limit);
     for (name, value) in filters {
         if let Some(value) = value {
-            url.push_str(&format!("&{name}={value}"));
+            url.push_str(&format!("&{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
         }
     }
     format!("<{url}>; rel=\"next\"")
@@ -156,6 +180,14 @@ fn tagged(written: Written, known: &Known) -> Response {
     }
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (fields, kind, Bytes::clone(&json)).into_response()
+}
+
+/// `GET /api/deployments/{a}/compare/{b}`
+pub(crate) async fn compare(
+    State(api): State<Api>,
+    Path((a, b)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    Ok(Json(api.engine().compare(a.parse()?, b.parse()?).await?).into_response())
 }
 
 pub(crate) async fn pause(

@@ -13,10 +13,10 @@
 
 mod access;
 mod api;
-mod compare;
 mod deployments;
 mod etag;
 mod extract;
+mod history;
 mod listen;
 mod metrics;
 mod openapi;
@@ -34,7 +34,6 @@ mod uploads;
 
 pub use access::{Door, Minted, PublicBind, Scope, TokenId, TokenRecord, Tokens, mint};
 pub use api::{Api, Limits, Parts};
-pub use compare::{Comparison, PhaseDuration, Side};
 pub use listen::{Serving, serve_tcp, serve_unix};
 pub use metrics::{EdgeCounters, Instruments, Observed};
 pub use operations::{Health, Ready};

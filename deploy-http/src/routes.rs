@@ -4,6 +4,9 @@
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post};
 use deploy_core::admission::Verdict;
+use deploy_core::compare::Comparison;
+use deploy_core::history::Stats;
+use deploy_core::log::Found;
 use deploy_core::plan::PlanDocument;
 use deploy_core::port::ReleaseRecord;
 use deploy_core::queue::Place;
@@ -11,8 +14,8 @@ use deploy_core::status::Status;
 
 use crate::access::Scope;
 use crate::api::Api;
-use crate::compare::{self, Comparison};
 use crate::deployments::{self, ListParameters, ShowParameters};
+use crate::history::{self, SearchParameters, StatsParameters};
 use crate::operation::{Content, Operation};
 use crate::operations::{self, Health, Ready};
 use crate::page;
@@ -122,7 +125,12 @@ pub(crate) fn routes() -> Vec<Route> {
             stream("followEvents", "What was decided, from any number on").query::<EventParameters>()),
         route(Method::GET, "/api/deployments/{id}/logs", READ, get(stream::logs),
             stream("followLogs", "Output, from any number on").query::<LogParameters>()),
-        route(Method::GET, "/api/deployments/{a}/compare/{b}", READ, get(compare::compare),
+        route(Method::GET, "/api/stats", READ, get(history::stats),
+            op("stats", "What the runs so far say together").query::<StatsParameters>().gives::<Stats>(ok, "The figures")),
+        route(Method::GET, "/api/logs", READ, get(history::search),
+            op("searchLogs", "Log lines that hold a text, live and archived").query::<SearchParameters>()
+                .fails(&[StatusCode::NOT_FOUND]).gives::<Found>(ok, "The lines, newest deployments first")),
+        route(Method::GET, "/api/deployments/{a}/compare/{b}", READ, get(deployments::compare),
             on("compareDeployments", "Two deployments side by side").gives::<Comparison>(ok, "What differs")),
         route(Method::POST, "/api/deployments/{id}/pause", DEPLOY, post(deployments::pause),
             command("pause", "Start nothing new; the running step ends")),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use deploy_core::history::{HistoryQuery, RunRecord};
 use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
-use deploy_core::log::{LogLine, LogQuery};
+use deploy_core::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
 use deploy_core::port::*;
-use deploy_core::{engine::Store, status::Status, wire::Envelope};
+use deploy_core::{engine::Store, status::Status, time::Timestamp, wire::Envelope};
 
 /// Told of every event before it is stored. An error is as good as a disk that is full: nothing goes on.
 pub type Auditor = Arc<dyn Fn(&Envelope) -> Result<(), String> + Send + Sync>;
@@ -85,6 +86,9 @@ impl<S: Store> Catalogue for Audited<S> {
     async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {
         self.0.list(query).await
     }
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
+        self.0.history(query).await
+    }
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
         self.0.releases(resource).await
     }
@@ -106,6 +110,12 @@ impl<S: Store> LogSink for Audited<S> {
 impl<S: Store> Logs for Audited<S> {
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
         self.0.lines(query).await
+    }
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
+        self.0.search(search).await
+    }
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
+        self.0.tidy(now, keep).await
     }
     async fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().await

@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Name};
-use deploy_core::plan::{Access, Outline, Output, Step};
+use deploy_core::plan::{Access, Outline, Output, Reuse, Step};
 use deploy_core::port::{
     Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
 };
 use deploy_core::reason::Reason;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
+use deploy_core::time::Timestamp;
 
 use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, IMAGE, RETIRE, START, SWITCH};
 use crate::engine::Engine;
@@ -23,7 +24,7 @@ use crate::lines::StepLog;
 use crate::names::Names;
 use crate::paths::{Paths, disk, remove_all};
 use crate::secrets::{Resolve, Secrets};
-use crate::{build, check, image, reclaim, retire, routing, runtime, start, survey};
+use crate::{build, check, image, reclaim, retire, reuse, routing, runtime, start, survey};
 
 /// Where the docker target keeps things and reaches the engine.
 #[derive(Debug, Clone)]
@@ -43,6 +44,19 @@ pub struct DockerConfig {
     /// Whether this program can serve a finished site: called as `site serve DIRECTORY` it serves what `site publish
     /// SOURCE DIRECTORY` left there on port 80. Without it, finished sites are refused.
     pub serves_sites: bool,
+}
+
+/// What an engine says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Where it is.
+    pub host: String,
+    /// Its version.
+    pub version: String,
+    /// The newest version of the API that it speaks.
+    pub api: String,
+    /// Its clock, if it says.
+    pub now: Option<Timestamp>,
 }
 
 /// The docker target.
@@ -101,6 +115,21 @@ impl DockerExecutor {
     pub async fn reach(&self) -> Result<(), Failure> {
         let answered = self.engine.read(|docker| async move { docker.ping().await }).await;
         answered.map(drop).map_err(Failure::from)
+    }
+
+    /// What the engine says about itself.
+    ///
+    /// # Errors
+    /// `target_unavailable`, with what the system said.
+    pub async fn engine_facts(&self) -> Result<EngineFacts, Failure> {
+        let version = self.engine.read(|docker| async move { docker.version().await }).await?;
+        let info = self.engine.read(|docker| async move { docker.info().await }).await?;
+        Ok(EngineFacts {
+            host: self.engine.host().to_owned(),
+            version: version.version.unwrap_or_default(),
+            api: version.api_version.unwrap_or_default(),
+            now: info.system_time.and_then(|now| now.parse().ok()),
+        })
     }
 
     fn names<'a>(&'a self, cx: &'a StepContext) -> Names<'a> {
@@ -207,6 +236,10 @@ impl Executor for DockerExecutor {
 
     async fn missing(&self, artifacts: &[Digest]) -> Vec<Digest> {
         image::missing(&self.engine, artifacts).await
+    }
+
+    async fn reuses(&self, outline: &Outline) -> Vec<Reuse> {
+        reuse::reuses(&self.engine, &self.owner, outline).await
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {

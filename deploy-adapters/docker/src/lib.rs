@@ -39,6 +39,7 @@ mod recipe;
 mod reclaim;
 mod reference;
 mod retire;
+mod reuse;
 mod routing;
 mod runtime;
 mod secrets;
@@ -46,7 +47,7 @@ mod site;
 mod start;
 mod survey;
 
-pub use executor::{DockerConfig, DockerExecutor};
+pub use executor::{DockerConfig, DockerExecutor, EngineFacts};
 pub use secrets::Resolve;
 
 /// What a build from a generated Dockerfile never gets, as the first lines of its `.dockerignore`; those of the

@@ -24,6 +24,9 @@ pub(crate) const LABEL_CONFIG: &str = "deploy.config";
 /// The image a container was started from, by digest.
 pub(crate) const LABEL_DIGEST: &str = "deploy.digest";
 
+/// What an image was made from, see [`crate::reuse`].
+pub(crate) const LABEL_INPUTS: &str = "deploy.inputs";
+
 /// The names and labels of what one deployment makes.
 #[derive(Debug, Clone)]
 pub(crate) struct Names<'a> {

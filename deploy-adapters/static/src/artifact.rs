@@ -14,6 +14,7 @@ use deploy_edge::{Depth, PublishError, PublishRequest, Published, ReleaseError, 
 use crate::build::disk;
 use crate::lines::StepLog;
 use crate::paths::{Paths, below, write_whole};
+use crate::reuse;
 
 /// The same digest in the edge's type.
 pub(crate) fn edge_digest(digest: &Digest) -> Result<deploy_edge::Digest, Failure> {
@@ -34,6 +35,11 @@ pub(crate) async fn store(
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<Output, Failure> {
+    if let Some(output) = reuse::output(paths, cx).await? {
+        log.line(LogSource::System, LogLevel::Info, "the release is there already: nothing is copied");
+        record(&paths.published(cx.deployment), &output)?;
+        return Ok(output);
+    }
     let (base, site) = site(paths, sources, cx).await?;
     let left_out = sources.left_out(&base, &site);
     let reuse = cx.live_before.iter().map(|live| edge_digest(&live.digest)).collect::<Result<Vec<_>, _>>()?;
@@ -61,6 +67,9 @@ pub(crate) async fn store(
     let output = output_of(&published)?;
     log.line(LogSource::System, LogLevel::Info, &summary(&published));
     record(&paths.published(cx.deployment), &output)?;
+    if let Some(digest) = &output.digest {
+        reuse::remember(paths, cx.plan.outline(), digest);
+    }
     Ok(output)
 }
 

@@ -33,7 +33,7 @@ fn steps(outline: &Outline) -> Vec<Step> {
         let artifact = Step::act(StepId::literal(ARTIFACT), "check that the kept release is whole");
         steps.push(artifact.within(PUBLISH_TIMEOUT));
     } else {
-        if outline.commands.iter().any(|command| runs_here(command.kind)) {
+        if is_built(outline) {
             let build = Step::act(StepId::literal(BUILD), "build in a copy of the source");
             steps.push(build.undone_by("remove the copy").within(outline.policy.build_timeout));
         }
@@ -47,6 +47,11 @@ fn steps(outline: &Outline) -> Vec<Step> {
     steps.push(switch.undone_by("send traffic back to the release before").within(SWITCH_TIMEOUT));
     steps.push(check(CHECK_PUBLIC, "ask the public address for the new release"));
     steps.into_iter().map(|step| step.tried(RETRY)).collect()
+}
+
+/// Whether commands have to run before there is something to publish.
+pub(crate) fn is_built(outline: &Outline) -> bool {
+    outline.commands.iter().any(|command| runs_here(command.kind))
 }
 
 /// Install and build run in the copy of the source; the others have no place here.

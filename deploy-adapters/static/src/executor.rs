@@ -1,6 +1,6 @@
 //! The executor: each step handed to the file that knows how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest};
 use deploy_core::log::{LogLevel, LogSource};
-use deploy_core::plan::{Access, Outline, Output, Step};
+use deploy_core::plan::{Access, Outline, Output, Reuse, Step};
 use deploy_core::port::{
     Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
 };
@@ -28,6 +28,7 @@ use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, PUBLI
 use crate::leftovers::end_processes;
 use crate::lines::StepLog;
 use crate::paths::{Paths, remove_all};
+use crate::reuse;
 use crate::routing::{self, edge_failure};
 
 /// The files of a release never change, so waiting longer than this can't make its answer better.
@@ -58,6 +59,8 @@ pub struct StaticExecutor {
     clock: Arc<dyn Clock>,
     /// Digests published by deployments that are not finished: the records don't name them yet.
     fresh: Mutex<BTreeMap<DeploymentId, Digest>>,
+    /// Deployments that publish now: what they store is not among the fresh ones before it is there.
+    publishing: Mutex<BTreeSet<DeploymentId>>,
 }
 
 impl StaticExecutor {
@@ -71,7 +74,12 @@ impl StaticExecutor {
             sources,
             clock,
             fresh: Mutex::default(),
+            publishing: Mutex::default(),
         }
+    }
+
+    fn publishing(&self) -> std::sync::MutexGuard<'_, BTreeSet<DeploymentId>> {
+        self.publishing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fresh(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Digest>> {
@@ -82,11 +90,27 @@ impl StaticExecutor {
         self.edge.status().await.map_err(|error| edge_failure(&error))
     }
 
+    /// Builds, unless the same was built before.
+    async fn build(&self, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+        let publishing = Publishing::begin(&self.publishing, cx.deployment);
+        let Some(digest) = reuse::decide(&self.paths, cx).await? else {
+            drop(publishing);
+            return build::build(&self.paths, self.sources.as_ref(), cx, log).await;
+        };
+        let line = format!("nothing is built: {} came out of the same source and plan", digest.short());
+        log.line(LogSource::System, LogLevel::Info, &line);
+        self.fresh().insert(cx.deployment, digest);
+        drop(publishing);
+        Ok(Output::default())
+    }
+
     async fn publish(&self, cx: &StepContext, log: &StepLog) -> Result<Output, Failure> {
+        let publishing = Publishing::begin(&self.publishing, cx.deployment);
         let output = artifact::store(&self.paths, self.sources.as_ref(), cx, log).await?;
         if let Some(digest) = &output.digest {
             self.fresh().insert(cx.deployment, digest.clone());
         }
+        drop(publishing);
         Ok(output)
     }
 
@@ -220,10 +244,14 @@ impl Executor for StaticExecutor {
         Ok(reasons)
     }
 
+    async fn reuses(&self, outline: &Outline) -> Vec<Reuse> {
+        reuse::reuses(&self.paths, outline).await
+    }
+
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
         let log = StepLog::new(cx.deployment, step.id.clone(), Arc::clone(&cx.logs), Arc::clone(&self.clock));
         match step.id.as_str() {
-            BUILD => build::build(&self.paths, self.sources.as_ref(), cx, &log).await,
+            BUILD => self.build(cx, &log).await,
             PUBLISH => self.publish(cx, &log).await,
             ARTIFACT => artifact::prove(&self.paths, cx).await,
             CHECK_CANDIDATE => self.check_candidate(cx, &log).await,
@@ -239,7 +267,8 @@ impl Executor for StaticExecutor {
     async fn probe(&self, _: &IdempotencyKey, step: &Step, cx: &StepContext) -> Result<Probe, Failure> {
         match step.id.as_str() {
             BUILD => {
-                let built = self.paths.built(cx.deployment).is_file();
+                let (built, reused) = (self.paths.built(cx.deployment), self.paths.reused(cx.deployment));
+                let built = built.is_file() || reused.is_file();
                 Ok(if built { Probe::Present { output: Output::default() } } else { Probe::Absent })
             }
             PUBLISH => artifact::read_back(&self.paths, cx).await,
@@ -277,17 +306,21 @@ impl Executor for StaticExecutor {
     }
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
-        // The point of effect has the last word: what a route names is never removed.
+        // Looked at before anybody is asked what is needed: what is stored after that is none of this clean-up's
+        // business. Who stores something now has it named nowhere yet: then nothing is removed this time.
+        let mut seen = stored(&self.paths).map_err(|error| build::disk(&error, "list the releases"))?;
+        if !self.publishing().is_empty() {
+            seen.clear();
+        }
+        let before: Vec<Digest> = self.fresh().values().cloned().collect();
+        // The point of effect has the last word: what a route names is never removed. Whoever is not fresh any more
+        // has ended before this, with a route or without a release.
         let routed = self.status().await?.routes.into_iter().map(|route| route.digest);
-        let kept = keep
-            .digests
-            .iter()
-            .chain(self.fresh().values())
-            .map(edge_digest)
-            .collect::<Result<Vec<_>, _>>()?;
-        let kept: Vec<deploy_edge::Digest> = kept.into_iter().chain(routed).collect();
+        let kept = keep.digests.iter().chain(&before).map(edge_digest).collect::<Result<Vec<_>, _>>()?;
+        let fresh = self.fresh().values().map(edge_digest).collect::<Result<Vec<_>, _>>()?;
+        let kept: Vec<deploy_edge::Digest> = kept.into_iter().chain(fresh).chain(routed).collect();
         let (paths, unfinished) = (self.paths.clone(), keep.deployments.clone());
-        let swept = tokio::task::spawn_blocking(move || sweep(&paths, &kept, &unfinished)).await;
+        let swept = tokio::task::spawn_blocking(move || sweep(&paths, &seen, &kept, &unfinished)).await;
         let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         swept.map_err(|error| build::disk(&error, "free the space of old releases"))
     }
@@ -303,7 +336,43 @@ impl Executor for StaticExecutor {
     }
 }
 
-fn sweep(paths: &Paths, kept: &[deploy_edge::Digest], unfinished: &[DeploymentId]) -> std::io::Result<()> {
+/// A deployment that publishes, for as long as it does.
+struct Publishing<'a>(&'a Mutex<BTreeSet<DeploymentId>>, DeploymentId);
+
+impl<'a> Publishing<'a> {
+    fn begin(all: &'a Mutex<BTreeSet<DeploymentId>>, deployment: DeploymentId) -> Self {
+        all.lock().unwrap_or_else(PoisonError::into_inner).insert(deployment);
+        Self(all, deployment)
+    }
+}
+
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+/// The releases that are stored. Anything that is not named by a digest is not ours.
+fn stored(paths: &Paths) -> std::io::Result<Vec<deploy_edge::Digest>> {
+    let entries = match std::fs::read_dir(&paths.releases) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        found.extend(entry?.file_name().to_str().and_then(deploy_edge::Digest::from_dir_name));
+    }
+    Ok(found)
+}
+
+/// Removes what is not kept of what was seen, and what deployments left that have ended.
+fn sweep(
+    paths: &Paths,
+    seen: &[deploy_edge::Digest],
+    kept: &[deploy_edge::Digest],
+    unfinished: &[DeploymentId],
+) -> std::io::Result<()> {
     for deployment in paths.workspaces()?.into_iter().filter(|deployment| !unfinished.contains(deployment)) {
         end_processes(deployment);
         remove_all(&paths.workspace(deployment))?;
@@ -311,18 +380,9 @@ fn sweep(paths: &Paths, kept: &[deploy_edge::Digest], unfinished: &[DeploymentId
     let keys: Vec<String> = unfinished.iter().map(ToString::to_string).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     sweep_staging(&paths.releases, &keys).map_err(std::io::Error::other)?;
-    let entries = match std::fs::read_dir(&paths.releases) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let name = entry?.file_name();
-        // Anything that is not named by a digest is not ours.
-        let Some(digest) = name.to_str().and_then(deploy_edge::Digest::from_dir_name) else { continue };
-        if !kept.contains(&digest) {
-            remove_release(&paths.releases, &digest).map_err(std::io::Error::other)?;
-        }
+    reuse::sweep(paths, kept)?;
+    for digest in seen.iter().filter(|digest| !kept.contains(digest)) {
+        remove_release(&paths.releases, digest).map_err(std::io::Error::other)?;
     }
     Ok(())
 }

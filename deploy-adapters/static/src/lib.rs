@@ -19,6 +19,7 @@ mod executor;
 mod leftovers;
 mod lines;
 mod paths;
+mod reuse;
 mod routing;
 
 pub use executor::{StaticConfig, StaticExecutor};

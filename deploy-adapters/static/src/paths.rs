@@ -27,6 +27,16 @@ impl Paths {
         self.workspace(deployment).join("built")
     }
 
+    /// Written instead, when a release is taken as it is: its digest.
+    pub(crate) fn reused(&self, deployment: DeploymentId) -> PathBuf {
+        self.workspace(deployment).join("reused")
+    }
+
+    /// Which release came out of which inputs.
+    pub(crate) fn made(&self) -> PathBuf {
+        self.work.join("made")
+    }
+
     /// Written when the release is published: its digest.
     pub(crate) fn published(&self, deployment: DeploymentId) -> PathBuf {
         self.workspace(deployment).join("published.json")

@@ -3,6 +3,7 @@
 use deploy_core::id::{DeploymentId, Name};
 use deploy_core::port::{ListQuery, StoreError};
 use deploy_core::status::Status;
+use deploy_core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::fault::Fault;
@@ -41,10 +42,15 @@ pub(crate) fn line(db: &Connection, workspace: &Name, limit: usize) -> Result<Ve
 pub(crate) fn list(db: &Connection, query: &ListQuery, limits: &Limits) -> Result<Vec<Status>, Fault> {
     let before = query.before.map(|id| rows::deployment(db, id)).transpose()?.map(|row| row.id);
     let limit = signed(query.limit.min(limits.list) as u64);
-    let filters: [(&str, Option<&dyn ToSql>); 4] = [
+    let (since, until) = (query.since.map(Timestamp::as_millis), query.until.map(Timestamp::as_millis));
+    let filters: [(&str, Option<&dyn ToSql>); 8] = [
         ("r.name = ?", query.resource.as_ref().map(|name| name as &dyn ToSql)),
         ("r.environment = ?", query.environment.as_ref().map(|name| name as &dyn ToSql)),
         ("d.word = ?", query.status.as_ref().map(|word| word as &dyn ToSql)),
+        ("h.trigger = ?", query.trigger.as_ref().map(|trigger| trigger as &dyn ToSql)),
+        ("h.actor = ?", query.actor.as_ref().map(|actor| actor as &dyn ToSql)),
+        ("h.created_at >= ?", since.as_ref().map(|at| at as &dyn ToSql)),
+        ("h.created_at < ?", until.as_ref().map(|at| at as &dyn ToSql)),
         ("d.id < ?", before.as_ref().map(|row| row as &dyn ToSql)),
     ];
     let (mut wanted, mut values) = (vec!["1"], Vec::new());
@@ -56,7 +62,8 @@ pub(crate) fn list(db: &Connection, query: &ListQuery, limits: &Limits) -> Resul
     }
     values.push(&limit);
     let sql = format!(
-        "SELECT d.deployment, d.sequence, d.status, d.seal FROM deployments d JOIN resources r ON r.id = d.resource
+        "SELECT d.deployment, d.sequence, d.status, d.seal FROM deployments d
+         JOIN resources r ON r.id = d.resource LEFT JOIN history h ON h.deployment = d.id
          WHERE {} ORDER BY d.id DESC LIMIT ?",
         wanted.join(" AND ")
     );

@@ -12,6 +12,7 @@ use crate::chain::GENESIS;
 use crate::fault::Fault;
 use crate::journal;
 use crate::limits::Limits;
+use crate::logs::Chunk;
 use crate::open::{self, DATABASE, OpenError, RESERVE};
 use crate::releases;
 use crate::rows::{self, RowId, unsigned};
@@ -35,8 +36,10 @@ pub struct CheckReport {
     pub events: u64,
     /// Releases.
     pub releases: u64,
-    /// Log lines.
+    /// Log lines that are not archived.
     pub log_lines: u64,
+    /// Pieces of archived logs.
+    pub log_chunks: u64,
     /// Bytes of the database.
     pub database_bytes: u64,
     /// Bytes of its write-ahead log.
@@ -71,6 +74,13 @@ pub enum Problem {
         /// What is wrong.
         what: String,
     },
+    /// The archived log of one deployment; the deployment itself is not concerned.
+    Log {
+        /// Which deployment.
+        id: String,
+        /// What is wrong.
+        what: String,
+    },
     /// One release: nothing is removed while it can't be read.
     Release {
         /// Which.
@@ -93,10 +103,14 @@ pub fn inspect(dir: &Path, limits: &Limits) -> Result<CheckReport, OpenError> {
 /// Looks at everything. What can't be read at all is a problem like any other.
 pub(crate) fn check(db: &Connection, dir: &Path, limits: &Limits) -> Result<CheckReport, Fault> {
     let mut problems = Problems { found: Vec::new(), limit: limits.problems };
-    for part in [structure, deployments, releases_of_all] {
-        if let Err(fault) = part(db, &mut problems) {
-            problems.add(Problem::File { what: fault.into_answer().to_string() });
-        }
+    let parts = [
+        structure(db, &mut problems),
+        deployments(db, &mut problems),
+        releases_of_all(db, &mut problems),
+        archive(db, dir, &mut problems),
+    ];
+    for fault in parts.into_iter().filter_map(Result::err) {
+        problems.add(Problem::File { what: fault.into_answer().to_string() });
     }
     let mut count = |what: &str| count(db, what, &mut problems);
     let size = |name: &str| fs::metadata(dir.join(name)).map_or(0, |file| file.len());
@@ -109,6 +123,7 @@ pub(crate) fn check(db: &Connection, dir: &Path, limits: &Limits) -> Result<Chec
         events: count("events"),
         releases: count("releases"),
         log_lines: count("log_lines"),
+        log_chunks: count("log_chunks"),
         database_bytes: size(DATABASE),
         wal_bytes: size(&format!("{DATABASE}-wal")),
         reserve: size(RESERVE) >= limits.reserve_bytes,
@@ -211,6 +226,21 @@ fn releases_of_all(db: &Connection, problems: &mut Problems) -> Result<(), Fault
     while let Some(row) = rows.next()? {
         if let Err(fault) = releases::read(row) {
             problems.add(Problem::Release { id: text(row, 3), what: fault.into_answer().to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// Every piece of every archived log: whether it is what was written.
+fn archive(db: &Connection, dir: &Path, problems: &mut Problems) -> Result<(), Fault> {
+    let sql = "SELECT DISTINCT c.deployment, d.deployment FROM log_chunks c JOIN deployments d ON d.id = c.deployment";
+    let mut select = db.prepare(sql)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        for chunk in Chunk::of(db, row.get(0)?, 0)? {
+            if let Err(fault) = chunk.packed(dir) {
+                problems.add(Problem::Log { id: text(row, 1), what: fault.into_answer().to_string() });
+            }
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::chain::{GENESIS, Hash, link};
 use crate::fault::Fault;
+use crate::history;
 use crate::idempotency;
 use crate::job::Space;
 use crate::limits::Limits;
@@ -51,6 +52,7 @@ pub(crate) fn create(
     ];
     db.prepare_cached(sql)?.execute(row)?;
     let deployment = db.last_insert_rowid();
+    history::begin(db, deployment, &status.history)?;
     write_events(db, deployment, entry)?;
     if let Some(change) = &entry.release {
         releases::change(db, resource, change)?;
@@ -127,6 +129,7 @@ pub(crate) fn append(db: &Connection, entry: &Entry, limits: &Limits) -> Result<
         status.in_way
     ];
     db.prepare_cached(sql)?.execute(values)?;
+    history::end(db, row.id, &status.history)?;
     match &entry.release {
         Some(change) => releases::change(db, row.resource, change),
         None => Ok(()),

@@ -31,6 +31,8 @@ pub struct Limits {
     pub keys_kept: u32,
     /// Deployments in one answer. 200.
     pub list: usize,
+    /// Runs that one question about figures looks at. 50,000.
+    pub history: usize,
     /// Bytes of the database file. 16 GiB.
     pub database_bytes: u64,
     /// Space set aside so that what runs can end when the disk is full. 4 MiB.
@@ -63,6 +65,10 @@ pub struct LogLimits {
     pub total_bytes: u64,
     /// Lines in one answer. 10,000.
     pub read: usize,
+    /// Bytes of messages that one search looks at. 256 MiB.
+    pub search_bytes: u64,
+    /// Bytes of the archive of logs; beyond, the oldest logs go. 4 GiB.
+    pub archive_bytes: u64,
 }
 
 impl Default for Limits {
@@ -80,6 +86,7 @@ impl Default for Limits {
             key_age: Duration::from_hours(24),
             keys_kept: 10_000,
             list: 200,
+            history: deploy_core::history::RUNS,
             database_bytes: 16 << 30,
             reserve_bytes: 4 << 20,
             problems: 100,
@@ -100,6 +107,8 @@ impl Default for LogLimits {
             tail: 200,
             total_bytes: 1 << 30,
             read: 10_000,
+            search_bytes: 256 << 20,
+            archive_bytes: 4 << 30,
         }
     }
 }

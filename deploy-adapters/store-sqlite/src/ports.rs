@@ -1,19 +1,21 @@
 //! The ports of the core, each method one line to the writer or the readers.
 
 use async_trait::async_trait;
+use deploy_core::history::{HistoryQuery, RunRecord};
 use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
-use deploy_core::log::{LogLine, LogQuery};
+use deploy_core::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
     ResourceRecord, StoreError,
 };
 use deploy_core::status::Status;
+use deploy_core::time::Timestamp;
 use deploy_core::wire::Envelope;
 
 use crate::job::Space;
 use crate::record::{Entry, Submission};
 use crate::store::SqliteStore;
-use crate::{catalogue, idempotency, journal, lease, logs, releases, retention, rows};
+use crate::{catalogue, history, idempotency, journal, lease, logs, releases, retention, rows};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -110,6 +112,11 @@ impl Catalogue for SqliteStore {
         self.read(move |db| catalogue::list(db, &query, &limits)).await
     }
 
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
+        let (query, limits) = (query.clone(), self.shared.limits.clone());
+        self.read(move |db| history::history(db, &query, &limits)).await
+    }
+
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
         let key = resource.clone();
         self.read(move |db| releases::releases(db, &key)).await
@@ -136,8 +143,17 @@ impl LogSink for SqliteStore {
 #[async_trait]
 impl Logs for SqliteStore {
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
-        let (query, limits) = (query.clone(), self.shared.limits.logs.clone());
-        self.read(move |db| logs::lines(db, &query, &limits)).await
+        let (query, shared) = (query.clone(), self.shared.clone());
+        self.read(move |db| logs::lines(db, shared.dir(), &query, &shared.limits.logs)).await
+    }
+
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
+        let (search, shared) = (search.clone(), self.shared.clone());
+        self.read(move |db| logs::search(db, shared.dir(), &search, &shared.limits.logs)).await
+    }
+
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
+        self.tidy_logs(now, *keep).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

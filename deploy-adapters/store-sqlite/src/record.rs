@@ -9,6 +9,7 @@ use deploy_core::wire::{Envelope, encode};
 
 use crate::chain::{Hash, seal};
 use crate::fault::Fault;
+use crate::history::HistoryRow;
 use crate::limits::Limits;
 
 /// An append, ready to be written.
@@ -46,6 +47,7 @@ pub(crate) struct StatusRow {
     pub(crate) workspace: String,
     pub(crate) asks: bool,
     pub(crate) in_way: bool,
+    pub(crate) history: HistoryRow,
 }
 
 /// What changes about releases, ready to be written.
@@ -125,6 +127,7 @@ impl StatusRow {
             workspace: status.workspace.to_string(),
             asks: status.asks_for_its_turn(),
             in_way: status.is_in_the_way(),
+            history: HistoryRow::new(status),
         })
     }
 }

@@ -8,8 +8,12 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = 0x6470_6c79;
 
 /// What leads from each version of the schema to the next. A released one is never edited.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// The version this software reads and writes.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;

@@ -46,6 +46,13 @@ pub(crate) struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+impl Shared {
+    /// The directory of the store.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
 impl SqliteStore {
     /// Opens the store in a directory; makes both where they are missing, and brings an older store to
     /// the current schema. It blocks for some milliseconds.

@@ -1,10 +1,11 @@
 //! Looking back and controlling: list, show, releases, pause, resume, stop.
 
+use deploy_core::compare::Comparison;
 use deploy_core::id::{DeploymentId, ResourceKey};
 use deploy_core::port::ReleaseRecord;
 use deploy_core::queue::Place;
 use deploy_core::status::Status;
-use deploy_http::{Comparison, StopRequest};
+use deploy_http::StopRequest;
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,20 +14,20 @@ use crate::args::{ListArgs, StopArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{json, result};
 use crate::render::{status, table};
+use crate::request::Query;
 
 pub(crate) async fn list(cx: &Context, args: ListArgs) -> Result<Exit, Failed> {
-    let mut path = format!("/api/deployments?limit={}", args.limit);
-    let filters = [
-        ("resource", args.resource.map(|name| name.to_string())),
-        ("status", args.status.map(|name| name.to_string())),
-        ("cursor", args.before.map(|id| id.to_string())),
-    ];
-    for (name, value) in filters {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={value}"));
-        }
-    }
-    let deployments: Vec<Status> = cx.client.get(&path).await?;
+    let query = Query::new("/api/deployments")
+        .with("limit", &args.limit)
+        .maybe("resource", args.resource)
+        .maybe("environment", args.environment)
+        .maybe("status", args.status)
+        .maybe("trigger", args.trigger)
+        .maybe("actor", args.by)
+        .maybe("since", args.since.map(|since| since.0))
+        .maybe("until", args.until.map(|until| until.0))
+        .maybe("cursor", args.before);
+    let deployments: Vec<Status> = cx.client.get(&query.path()).await?;
     if cx.json {
         json(&deployments);
     } else {

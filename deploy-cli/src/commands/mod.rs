@@ -1,5 +1,6 @@
 //! One file per group of commands; each parses, calls, prints.
 
+pub(crate) mod backup;
 mod doctor;
 mod edge;
 mod history;
@@ -8,6 +9,7 @@ mod preview;
 mod rollback;
 mod serve;
 mod site;
+mod stats;
 mod streams;
 mod token;
 mod up;
@@ -44,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Show { id } => small(history::show(&cx, id)),
         Command::Events(args) => small(streams::events(&cx, args)),
         Command::Logs(args) => small(streams::logs(&cx, args)),
+        Command::Stats(args) => small(stats::stats(&cx, args)),
         Command::Releases { resource } => small(history::releases(&cx, resource)),
         Command::Rollback(args) => small(rollback::rollback(&cx, args)),
         Command::Pause { id } => small(history::control(&cx, id, "pause")),
@@ -57,6 +60,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Edge(args) => edge::edge(&cx, &args),
         Command::Site(command) => site::site(command),
         Command::Token(command) => small(token::token(&cx, command)),
+        Command::Backup { file } => backup::backup(&cx, &file),
+        Command::Restore { file } => backup::restore(&cx, &file),
         Command::Doctor => small(doctor::doctor(&cx)),
         Command::Schema { document } => Ok(info::schema(&cx, document)),
         Command::Completions { shell } => Ok(info::completions(shell)),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deploy_core::engine::Engine;
+use deploy_core::log::LogKeeping;
 use deploy_detect::Catalogue;
 use deploy_edge::{Counters, EdgeClient, control_socket};
 use deploy_http::{
@@ -37,6 +38,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const EDGE_START: Duration = Duration::from_secs(15);
 /// How long the edge may take to end: its drain limit and a little more.
 const EDGE_DRAIN: Duration = Duration::from_secs(60);
+/// How often old log lines are looked for.
+const TIDY: Duration = Duration::from_secs(60 * 60);
 /// How often the edge is looked after.
 const EDGE_WATCH: Duration = Duration::from_secs(1);
 
@@ -101,11 +104,28 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     }
     tell(&format!("ready; {recovered} unfinished deployments taken up"));
     let watching = tokio::spawn(keep_edge(state.clone(), edge, edge_listen, instruments));
+    let tidying = tokio::spawn(tidy_logs(engine.clone(), keeping(args)));
     asked_to_end().await;
     watching.abort();
+    tidying.abort();
     end(&engine, &api, listeners, store, state).await;
     telemetry.end().await;
     Ok(Exit::Done)
+}
+
+const fn keeping(args: &ServeArgs) -> LogKeeping {
+    LogKeeping { archive_after: Some(args.archive_logs_after), remove_after: args.remove_logs_after }
+}
+
+/// Archives and removes old log lines, now and then.
+async fn tidy_logs(engine: Engine, keep: LogKeeping) {
+    loop {
+        match engine.tidy_logs(&keep).await {
+            Ok(done) => tracing::debug!(?done, "log lines are tidied"),
+            Err(error) => tracing::warn!(%error, "old log lines could not be archived"),
+        }
+        tokio::time::sleep(TIDY).await;
+    }
 }
 
 /// As many connections as there may be open files, and some files left for the work itself.

@@ -6,10 +6,12 @@ use deploy_core::log::{LogLevel, LogSource};
 use serde_json::Value;
 
 use super::Context;
+use super::stats::search;
 use super::watch::is_away;
 use crate::args::{EventsArgs, LogLevelArg, LogSourceArg, LogsArgs};
 use crate::exit::{Exit, Failed};
 use crate::output::{clean, escaped, result, tell};
+use crate::request::Query;
 
 /// How long a control plane that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,17 +25,18 @@ pub(crate) async fn events(cx: &Context, args: EventsArgs) -> Result<Exit, Faile
 }
 
 pub(crate) async fn logs(cx: &Context, args: LogsArgs) -> Result<Exit, Failed> {
-    let LogsArgs { id, follow, after, step, source, level } = args;
-    let mut path = format!("/api/deployments/{id}/logs?follow={follow}");
-    if let Some(step) = step {
-        path.push_str(&format!("&step={step}"));
-    }
-    if let Some(source) = source {
-        path.push_str(&format!("&source={}", word(&source.as_core())));
-    }
-    if let Some(level) = level {
-        path.push_str(&format!("&level={}", word(&level.as_core())));
-    }
+    let Some(id) = args.id else {
+        // The parser sees to it that there is a text then.
+        return search(cx, &args, args.search.as_deref().unwrap_or_default()).await;
+    };
+    let LogsArgs { follow, after, step, source, level, search, .. } = args;
+    let path = Query::new(&format!("/api/deployments/{id}/logs"))
+        .with("follow", &follow)
+        .maybe("step", step)
+        .maybe("source", source.map(|source| word(&source.as_core())))
+        .maybe("level", level.map(|level| word(&level.as_core())))
+        .maybe("search", search)
+        .path();
     Stream { cx, path, line_of: log_line, follow, after }.print().await
 }
 

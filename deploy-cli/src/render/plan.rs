@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use deploy_core::detect::{Detection, ProjectKind};
 use deploy_core::evidence::Fact;
 use deploy_core::plan::{
-    ArtifactKind, Change, CommandKind, Origin, PlanDocument, ReadinessStatus, SourceSummary, Undo, Verb,
+    ArtifactKind, Change, CommandKind, Origin, PlanDocument, ReadinessStatus, Reuse, SourceSummary, Undo,
+    Verb,
 };
 use deploy_core::reason::Reason;
 
@@ -49,6 +50,7 @@ pub(crate) fn plan(plan: &PlanDocument) -> String {
                 writeln!(text, "  {}. {:16} {}{}", number + 1, step.id, clean(&step.title), undo(&step.undo));
         }
     }
+    reuses(&mut text, &plan.reuses);
     changes(&mut text, &plan.changes);
     reasons(&mut text, "warning", &plan.warnings);
     reasons(&mut text, "blocked", &plan.blocked_reasons);
@@ -161,6 +163,19 @@ fn values(text: &mut String, plan: &PlanDocument) {
     row(text, "address", url, None, plan.access.origin);
     let rollback = if plan.policy.automatic_rollback { "automatic" } else { "by hand" };
     let _ = writeln!(text, "  rollback   {rollback}; {} releases are kept", plan.policy.keep);
+}
+
+fn reuses(text: &mut String, reuses: &[Reuse]) {
+    if reuses.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\nWhat is there already");
+    for reuse in reuses {
+        let _ = writeln!(text, "  {:16} {}", reuse.step, clean(&reuse.what));
+        for fact in &reuse.evidence {
+            let _ = writeln!(text, "  {:16} {}: {}", "", clean(&fact.file), clean(&fact.fact));
+        }
+    }
 }
 
 fn changes(text: &mut String, changes: &[Change]) {

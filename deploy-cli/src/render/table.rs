@@ -1,13 +1,17 @@
 //! Lists as tables.
 
+use deploy_core::compare::{Comparison, Side, StepTaken};
+use deploy_core::history::{Count, Period, Stats, Times};
+use deploy_core::log::LogLine;
 use deploy_core::plan::SourceSummary;
 use deploy_core::port::{ReleaseRecord, ReleaseState};
-use deploy_core::spec::Trigger;
-use deploy_core::status::Status;
-use deploy_http::{Comparison, Side};
+use deploy_core::status::{Status, StepStatusName};
 
 use super::status::seconds;
 use crate::output::clean;
+
+/// Weeks that are shown.
+const WEEKS: usize = 12;
 
 /// Deployments, newest first: what, where it is, why, who, when.
 pub(crate) fn deployments(deployments: &[Status]) -> String {
@@ -23,7 +27,7 @@ pub(crate) fn deployments(deployments: &[Status]) -> String {
             format!("{}{}", status.status.as_str(), if status.paused { " (paused)" } else { "" }),
             status.release.map_or_else(|| "-".to_owned(), |release| release.to_string()),
             origin(&status.source_summary),
-            trigger(&status.trigger).to_owned(),
+            status.trigger.as_str().to_owned(),
             clean(&status.actor.0),
             status.created_at.to_string(),
             seconds(status.updated_at.since(status.created_at).as_millis()),
@@ -37,15 +41,6 @@ fn origin(source: &SourceSummary) -> String {
     let commit = source.commit.as_ref().map(|commit| commit.chars().take(7).collect::<String>());
     let named = source.git_ref.clone().unwrap_or_else(|| source.kind.clone());
     clean(&commit.map_or(named.clone(), |commit| format!("{named}@{commit}")))
-}
-
-const fn trigger(trigger: &Trigger) -> &'static str {
-    match trigger {
-        Trigger::Create => "create",
-        Trigger::Redeploy => "redeploy",
-        Trigger::Retry { .. } => "retry",
-        Trigger::Rollback => "rollback",
-    }
 }
 
 /// Releases, newest first.
@@ -75,7 +70,7 @@ pub(crate) fn releases(releases: &[ReleaseRecord]) -> String {
 
 /// Two deployments side by side: what became of them, how long they took, what their plans differ in.
 pub(crate) fn comparison(compared: &Comparison) -> String {
-    let Comparison { before, after, changes } = compared;
+    let Comparison { before, after, changes, steps, output } = compared;
     let head = ["", "BEFORE", "AFTER"].map(str::to_owned);
     let of = |name: &str, value: &dyn Fn(&Side) -> String| [name.to_owned(), value(before), value(after)];
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -95,11 +90,69 @@ pub(crate) fn comparison(compared: &Comparison) -> String {
     rows.extend(
         changes.iter().map(|change| [clean(&change.field), cell(&change.before), cell(&change.after)]),
     );
+    let step = |taken: Option<StepTaken>| taken.map_or_else(|| "-".to_owned(), took);
+    rows.extend(steps.iter().map(|pair| [format!("step {}", pair.id), step(pair.before), step(pair.after)]));
     let mut text = columns(&rows);
+    if let Some(parts) = output {
+        let line = |line: &Option<LogLine>| {
+            line.as_ref().map_or_else(|| "(it has ended)".to_owned(), |line| clean(&line.message))
+        };
+        let (before, after) = (line(&parts.before), line(&parts.after));
+        text.push_str(&format!("\ntheir output parts here\n  before: {before}\n  after:  {after}"));
+    }
     if changes.is_empty() {
         text.push_str("\ntheir plans do not differ");
     }
     text
+}
+
+/// How a step went, in a word and a time.
+fn took(taken: StepTaken) -> String {
+    let word = match taken.state {
+        StepStatusName::Pending => "pending",
+        StepStatusName::Running => "running",
+        StepStatusName::Completed => "completed",
+        StepStatusName::Failed => "failed",
+        StepStatusName::Skipped => "skipped",
+    };
+    taken.milliseconds.map_or_else(|| word.to_owned(), |millis| format!("{word} {}", seconds(millis)))
+}
+
+/// What the runs say together: how many, how well, how long.
+pub(crate) fn stats(stats: &Stats) -> String {
+    let Count { runs, succeeded, failed, stopped, unfinished } = stats.count;
+    let mut text = format!(
+        "{runs} runs: {succeeded} succeeded, {failed} failed, {stopped} stopped, {unfinished} not finished"
+    );
+    if let Some(percent) = stats.success_percent {
+        text.push_str(&format!("; {percent} % of those that could succeed did"));
+    }
+    if stats.truncated {
+        text.push_str("\nthese are the newest; older runs are not counted");
+    }
+    let mut rows = vec![["TIME", "MEDIAN", "P95", "LONGEST", "COUNT"].map(str::to_owned)];
+    rows.extend(stats.duration.iter().map(|whole| times("whole run", whole)));
+    rows.extend(stats.phases.iter().map(|phase| times(&phase.phase.to_string(), &phase.times)));
+    rows.extend(stats.time_to_restore.iter().map(|restore| times("to restore", restore)));
+    if rows.len() > 1 {
+        text.push_str(&format!("\n\n{}", columns(&rows)));
+    }
+    let head = ["WEEK OF", "RUNS", "SUCCEEDED", "FAILED"].map(str::to_owned);
+    let week = |week: &Period| {
+        let Count { runs, succeeded, failed, .. } = week.count;
+        [week.from.clone(), runs.to_string(), succeeded.to_string(), failed.to_string()]
+    };
+    let weeks = stats.weeks.iter().rev().take(WEEKS).map(week);
+    let weeks: Vec<_> = std::iter::once(head).chain(weeks).collect();
+    if weeks.len() > 1 {
+        text.push_str(&format!("\n\n{}", columns(&weeks)));
+    }
+    text
+}
+
+fn times(what: &str, times: &Times) -> [String; 5] {
+    let Times { count, median, p95, max } = *times;
+    [what.to_owned(), seconds(median), seconds(p95), seconds(max), count.to_string()]
 }
 
 /// Pads every column to its widest cell.

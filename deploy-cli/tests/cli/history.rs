@@ -163,3 +163,65 @@ fn questions_without_a_control_plane_say_so_and_start_nothing() {
     }
     assert!(!place.state().exists(), "a question made the state directory");
 }
+
+#[test]
+fn figures_and_filters_say_what_the_list_says() {
+    let (place, _) = with_three();
+    place.run(&["rollback", "web"]).exits(0);
+    place.write("bad/deploy.toml", &crate::common::toml_build("echo the needle is here; exit 1"));
+    let mut up = place.command(&["up", "bad", "--resource", "web"]);
+    up.env("DEPLOY_ACTOR", "an other & more");
+    crate::common::Running::start(up).end().exits(3);
+
+    let stats = place.json(&["stats", "web"]);
+    assert_eq!(stats["count"]["runs"], 5);
+    assert_eq!(stats["count"]["succeeded"], 4);
+    assert_eq!(stats["successPercent"], 80.0);
+    assert_eq!(stats["duration"]["count"], 5);
+    let phases: Vec<_> = stats["phases"].as_array().unwrap().iter().map(|phase| &phase["phase"]).collect();
+    assert!(phases.contains(&&"verify".into()) && phases.contains(&&"execute".into()), "{stats:#}");
+    assert_eq!(place.json(&["stats", "web@staging"])["count"]["runs"], 0);
+    place.run(&["stats"]).exits(0).prints("5 runs: 4 succeeded, 1 failed").prints("MEDIAN").prints("WEEK OF");
+
+    let count = |arguments: &[&str]| place.json(&[&["list"], arguments].concat()).as_array().unwrap().len();
+    assert_eq!(count(&["--trigger", "rollback"]), 1);
+    assert_eq!(count(&["--by", "an other & more"]), 1);
+    assert_eq!(count(&["--by", "tester", "--trigger", "create"]), 3);
+    assert_eq!(count(&["--since", "1h"]), 5);
+    assert_eq!(count(&["--until", "1h"]), 0);
+    assert_eq!(count(&["--since", "2020-01-01T00:00:00Z", "--environment", "production"]), 5);
+    place.run(&["list", "--trigger", "whim"]).refuses_usage();
+    place.run(&["list", "--since", "yesterday"]).refuses_usage();
+
+    let failed = place.newest()["id"].as_str().unwrap().to_owned();
+    place.run(&["logs", "--search", "NEEDLE"]).exits(0).prints(&failed).prints("the needle is here");
+    place.run(&["logs", "--search", "needle", "--resource", "other"]).exits(0).prints_nothing();
+    let own = place.run(&["logs", &failed, "--search", "needle is"]);
+    assert_eq!(own.exits(0).out.lines().count(), 2, "the command and what it said: {own:?}");
+    place.run(&["logs"]).refuses_usage();
+}
+
+#[test]
+fn old_lines_are_archived_by_the_control_plane_and_are_shown_like_before() {
+    let place = Place::new();
+    place.write("v1/index.html", "first");
+    let serve = place.start(&["serve", "--archive-logs-after", "0s", "--edge-listen", "127.0.0.1:0"]);
+    crate::common::wait_for("the control plane", || place.run(&["list"]).code == 0);
+    place.live("v1");
+    let id = place.newest()["id"].as_str().unwrap().to_owned();
+    let before = place.run(&["logs", &id]).out;
+    assert!(!before.is_empty());
+    place.run(&["serve", "--stop", "--keep-edge"]).exits(0);
+    drop(serve);
+    // Whoever starts next finds lines that are old enough.
+    let serve = place.start(&["serve", "--archive-logs-after", "0s"]);
+    let archive = place.state().join("store/logs");
+    crate::common::wait_for("the archive", || {
+        std::fs::read_dir(&archive).is_ok_and(|mut files| files.next().is_some())
+    });
+    crate::common::wait_for("the control plane", || place.run(&["list"]).code == 0);
+    assert_eq!(place.run(&["logs", &id]).exits(0).out, before);
+    place.run(&["doctor"]).exits(0);
+    place.run(&["serve", "--stop"]).exits(0);
+    drop(serve);
+}

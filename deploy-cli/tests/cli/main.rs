@@ -6,6 +6,7 @@
 mod common;
 mod http;
 
+mod backup;
 mod bad_input;
 mod control;
 mod curl;

@@ -180,3 +180,91 @@ fn a_second_up_of_the_same_content_is_a_new_release_of_the_same_artifact() {
     assert_eq!(releases[0]["digest"], releases[1]["digest"]);
     serves(&url, "first");
 }
+
+/// Bytes on the disk below a directory: what two names share counts once.
+fn stored(directory: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let (mut open, mut seen) = (vec![directory.to_owned()], std::collections::BTreeMap::new());
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let (path, found) = {
+                let entry = entry.unwrap();
+                (entry.path(), entry.metadata().unwrap())
+            };
+            if found.is_dir() {
+                open.push(path);
+            } else {
+                seen.insert(found.ino(), found.len());
+            }
+        }
+    }
+    seen.values().sum()
+}
+
+/// Property: what is taken as it is never changes what is served; and what is the same is neither built nor stored twice.
+#[test]
+fn the_same_source_and_plan_is_not_built_again_and_another_one_is() {
+    let place = Place::new();
+    let count = place.text("count");
+    let build = format!(
+        "echo run >> {count}; mkdir -p dist; cp page dist/index.html; head -c 3000000 /dev/zero > dist/large"
+    );
+    let pack = |name: &str, page: &str, more: &str| {
+        place.write("src/page", page);
+        place.write("src/deploy.toml", &(toml_build(&build) + more));
+        let packed = std::process::Command::new("tar")
+            .arg("-czf")
+            .arg(place.path(name))
+            .arg("-C")
+            .arg(place.path("src"))
+            .arg(".")
+            .status();
+        assert!(packed.unwrap().success());
+    };
+    let runs = || std::fs::read_to_string(place.path("count")).unwrap_or_default().lines().count();
+    let up = |name: &str, more: &[&str]| {
+        // What is built, and how, is said by the file in the archive's place.
+        let config = place.text("src/deploy.toml");
+        let run = place.run(&[&["up", name, "--resource", "web", "--config", &config], more].concat());
+        run.exits(0).out.trim_end().to_owned()
+    };
+    pack("one.tar.gz", "first page", "");
+    serves(&up("one.tar.gz", &[]), "first page");
+    assert_eq!(runs(), 1);
+    let before = stored(&place.state().join("releases"));
+
+    let config = place.text("src/deploy.toml");
+    let plan = place.json(&["plan", "one.tar.gz", "--resource", "web", "--config", &config]);
+    assert_eq!(plan["reuses"][0]["step"], "publish", "{:#}", plan["reuses"]);
+    place
+        .run(&["plan", "one.tar.gz", "--resource", "web", "--config", &config])
+        .exits(0)
+        .prints("What is there already");
+    serves(&up("one.tar.gz", &[]), "first page");
+    assert_eq!(runs(), 1, "the same source and plan was built again");
+    assert_eq!(stored(&place.state().join("releases")), before, "bytes were written again");
+    assert_eq!(place.newest()["release"], "v2");
+
+    // Another source, another variable, another wish: it is built, and what is served is what was built.
+    pack("two.tar.gz", "second page", "");
+    serves(&up("two.tar.gz", &[]), "second page");
+    pack("two.tar.gz", "second page", "[env]\nLEVEL = \"info\"\n");
+    serves(&up("two.tar.gz", &[]), "second page");
+    serves(&up("two.tar.gz", &["--rebuild"]), "second page");
+    assert_eq!(runs(), 4);
+    // The same archive with what is configured for it now; then what was built from that.
+    place.write("src/deploy.toml", &toml_build(&build));
+    for _ in 0..2 {
+        serves(&up("two.tar.gz", &[]), "second page");
+        assert_eq!(runs(), 5);
+    }
+    // What is damaged is not taken.
+    for release in std::fs::read_dir(place.state().join("releases")).unwrap() {
+        let large = release.unwrap().path().join("files/large");
+        if large.exists() {
+            std::fs::remove_file(large).unwrap();
+        }
+    }
+    serves(&up("two.tar.gz", &[]), "second page");
+    assert_eq!(runs(), 6);
+}

@@ -374,4 +374,20 @@ pub(super) const RULES: &[Rule] = &[
         "The program {} is not installed.",
         "add it to the dependencies that are installed for the build, or correct the command",
     ),
+    rule(
+        "crashed",
+        From::Run,
+        &[
+            "Traceback (most recent call last)",
+            "' panicked at ",
+            ") panicked at ",
+            "TypeError: ",
+            "ReferenceError: ",
+            "RangeError: ",
+            "Exception in thread \"",
+            "goroutine 1 [running]",
+        ],
+        "The program ended by an error that nothing in it caught; its stack trace is in the log.",
+        "look at the first line of the stack trace that is in your own code",
+    ),
 ];

@@ -1,6 +1,7 @@
 //! From a specification to a plan: inspect, survey, draft. Reads only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::detect::{Detected, Detection};
 use crate::evidence::Evidence;
@@ -12,6 +13,9 @@ use crate::spec::{Profile, Source, Spec};
 /// How often a source is looked at for one detection. Rules follow references a few levels deep, so an ordinary project
 /// takes three or four rounds.
 const ROUNDS: usize = 32;
+
+/// How long a target may take to say what it has already.
+const SOON: Duration = Duration::from_secs(3);
 
 /// Makes previews. It needs no store and no running process, and writes nothing.
 #[derive(Clone)]
@@ -96,6 +100,19 @@ impl Previewer {
     pub async fn preview(&self, spec: &Spec, survey: Option<&Survey>) -> PlanDocument {
         let detection = self.inspect(spec).await;
         let draft = self.draft(spec, &detection, survey);
-        PlanDocument::new(&draft, self.clock.now(), survey)
+        self.document(&draft, survey).await
+    }
+
+    /// What people see of a draft, with what its target has already, as far as that knows it soon.
+    pub(super) async fn document(&self, draft: &Draft, survey: Option<&Survey>) -> PlanDocument {
+        let outline = match draft {
+            Draft::Ready(plan) => plan.outline(),
+            Draft::Blocked(blocked) => blocked.outline(),
+        };
+        let reuses = match self.executor(outline.target.as_str()) {
+            Some(executor) => tokio::time::timeout(SOON, executor.reuses(outline)).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        PlanDocument { reuses, ..PlanDocument::new(draft, self.clock.now(), survey) }
     }
 }

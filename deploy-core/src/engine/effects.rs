@@ -13,7 +13,7 @@ use crate::effect::{Effect, EffectKind};
 use crate::failure::{Failure, FailureCode};
 use crate::id::{Digest, Fence, StepId, Version};
 use crate::lifecycle::{Phase, Run};
-use crate::plan::{Output, Step};
+use crate::plan::{Draft, Output, Step};
 use crate::port::{
     Executor, Keep, Live, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey, SurveyRequest,
 };
@@ -288,8 +288,8 @@ impl Inner {
     ) -> Result<Vec<Reason>, StoreError> {
         let so_far = self.previewer.draft(spec, detection, Some(survey));
         let outline = match &so_far {
-            crate::plan::Draft::Ready(plan) => plan.outline(),
-            crate::plan::Draft::Blocked(blocked) => blocked.outline(),
+            Draft::Ready(plan) => plan.outline(),
+            Draft::Blocked(blocked) => blocked.outline(),
         };
         let digest = survey.release.as_ref().map(|release| &release.digest);
         let request = SurveyRequest { resource: &spec.resource, spec, host: &outline.access.host, digest };

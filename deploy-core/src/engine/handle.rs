@@ -15,11 +15,13 @@ use super::turnstile::{self, Turnstile};
 use crate::admission::UNLIMITED;
 use crate::cancel::Cancel;
 use crate::command::{Command, Input};
+use crate::compare::{Comparison, Record};
 use crate::deployment::Deployment;
 use crate::diagnosis::Diagnosis;
 use crate::failure::HEARD_LINES;
+use crate::history::{HistoryQuery, RUNS, Stats};
 use crate::id::{DeploymentId, Digest, ResourceId, ResourceKey, Seq};
-use crate::log::{LogLine, LogQuery};
+use crate::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
 use crate::plan::PlanDocument;
 use crate::port::{
     Admission, Append, Create, Created, Detector, Explainer, Ids, ListQuery, Observer, ReleaseRecord,
@@ -29,6 +31,9 @@ use crate::reject::Rejection;
 use crate::spec::{Actor, Approval, Spec, Trigger, default_workspace};
 use crate::status::Status;
 use crate::wire::Envelope;
+
+/// Lines of each log that are looked at when two deployments are compared.
+const COMPARED_LINES: usize = 10_000;
 
 /// The longest an explainer is waited for.
 const EXPLAINING: Duration = Duration::from_secs(30);
@@ -140,7 +145,7 @@ impl Engine {
         let detection = self.inner.previewer.inspect(spec).await;
         let survey = self.inner.survey(spec, &detection).await?;
         let draft = self.inner.previewer.draft(spec, &detection, Some(&survey));
-        let document = PlanDocument::new(&draft, self.inner.previewer.clock().now(), Some(&survey));
+        let document = self.inner.previewer.document(&draft, Some(&survey)).await;
         Ok(document.judged(self.admission(spec).await?))
     }
 
@@ -422,6 +427,64 @@ impl Engine {
         Ok(self.inner.store.lines(query).await?)
     }
 
+    /// Two deployments side by side.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when one of them is none, or the store can't be read.
+    pub async fn compare(&self, a: DeploymentId, b: DeploymentId) -> Result<Comparison, EngineError> {
+        let (before, after) = (self.record(a).await?, self.record(b).await?);
+        let lines = |id| LogQuery { limit: COMPARED_LINES, ..LogQuery::of(id) };
+        let logs = (self.logs(&lines(a)).await?, self.logs(&lines(b)).await?);
+        Ok(Comparison::of(&before, &after, (&logs.0, &logs.1)))
+    }
+
+    /// What there is to compare of a deployment.
+    async fn record(&self, id: DeploymentId) -> Result<Record, EngineError> {
+        let mut record = Record::new(self.status(id).await?);
+        let mut last = Seq(0);
+        loop {
+            let page = self.events(id, last, self.inner.limits.page).await?;
+            let Some(newest) = page.last() else { return Ok(record) };
+            last = newest.sequence;
+            page.iter().for_each(|envelope| record.read(envelope));
+        }
+    }
+
+    /// What the runs so far say together.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn stats(&self, query: &HistoryQuery) -> Result<Stats, EngineError> {
+        let limit = query.limit.min(RUNS);
+        let runs = self.inner.store.history(&HistoryQuery { limit, ..query.clone() }).await?;
+        Ok(Stats::of(&runs, limit))
+    }
+
+    /// Looks for a text in live and archived log lines.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it names a deployment that is none, or the store can't be read.
+    pub async fn search_logs(&self, search: &LogSearch) -> Result<Found, EngineError> {
+        self.inner.store.flush().await?;
+        Ok(self.inner.store.search(search).await?)
+    }
+
+    /// Archives and removes log lines that are old enough, all there are now. No event is touched.
+    ///
+    /// # Errors
+    /// The store can't be read or written; what was done until then stays done.
+    pub async fn tidy_logs(&self, keep: &LogKeeping) -> Result<Tidied, EngineError> {
+        let now = self.inner.previewer.clock().now();
+        let mut all = Tidied::default();
+        loop {
+            let some = self.inner.store.tidy(now, keep).await?;
+            all = Tidied { archived: all.archived + some.archived, removed: all.removed + some.removed };
+            if some == Tidied::default() || self.inner.closing.is_cancelled() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// The likely cause of a failed deployment: what an explainer says, or else the rules.
     ///
     /// # Errors
@@ -430,15 +493,7 @@ impl Engine {
         let status = self.status(id).await?;
         let Some(failure) = &status.failure else { return Ok(None) };
         if !self.inner.explainers.is_empty() {
-            let query = LogQuery {
-                deployment: id,
-                after: Seq(0),
-                step: None,
-                source: None,
-                level: None,
-                limit: HEARD_LINES,
-                newest: true,
-            };
+            let query = LogQuery { limit: HEARD_LINES, newest: true, ..LogQuery::of(id) };
             let log = self.logs(&query).await?;
             for explainer in &self.inner.explainers {
                 let explained = tokio::time::timeout(EXPLAINING, explainer.explain(&status, &log)).await;

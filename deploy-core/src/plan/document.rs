@@ -7,6 +7,7 @@ use super::compose::{
     Access, Artifact, Health, Network, Outline, PlannedCommand, Planner, RunPolicy, SourceSummary,
 };
 use super::draft::Draft;
+use super::reuse::Reuse;
 use super::step::Step;
 use crate::admission::Verdict;
 use crate::detect::Detection;
@@ -83,6 +84,9 @@ pub struct PlanDocument {
     pub steps: Vec<Step>,
     /// What differs from the live release; empty offline, where it is not known.
     pub changes: Vec<Change>,
+    /// What is taken as it is instead of being made again; empty where it is not known.
+    #[serde(default)]
+    pub reuses: Vec<Reuse>,
     /// What is doubtful.
     pub warnings: Vec<Reason>,
     /// Why it says no.
@@ -108,6 +112,7 @@ impl PlanDocument {
             readiness: readiness(reasons, &outline.warnings),
             next_actions: next_actions(reasons, fingerprint, &outline),
             changes: live.map(|(live, next)| changes(live, next, &outline)).unwrap_or_default(),
+            reuses: Vec::new(),
             resource: outline.resource,
             target: outline.target.as_str().to_owned(),
             source: outline.source,

@@ -4,6 +4,7 @@ mod changes;
 mod compose;
 mod document;
 mod draft;
+mod reuse;
 mod step;
 
 pub use changes::{Change, Verb};
@@ -13,4 +14,5 @@ pub use compose::{
 };
 pub use document::{PlanDocument, Readiness, ReadinessStatus, SCHEMA_VERSION};
 pub use draft::{BlockedPlan, Draft, DraftRequest, Plan, draft};
+pub use reuse::Reuse;
 pub use step::{Output, Retry, Step, StepKind, Undo};

@@ -1,17 +1,19 @@
 //! A store that only remembers: every rule of the ports, nothing on disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::history::{HistoryQuery, RunRecord};
 use crate::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
-use crate::log::{LogLine, LogQuery, cut_line};
+use crate::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied, cut_line, holds, removed_notice};
 use crate::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseChange,
     ReleaseRecord, ReleaseState, ResourceRecord, StoreError, WhenBusy,
 };
 use crate::status::{Status, StatusName};
+use crate::time::{Span, Timestamp};
 use crate::wire::Envelope;
 
 /// A store in memory. Clones share what they remember, so one can outlive an engine and be given to
@@ -29,6 +31,10 @@ struct State {
     keys: HashMap<String, (Digest, DeploymentId)>,
     releases: Vec<(ResourceKey, ReleaseRecord)>,
     lines: Vec<LogLine>,
+    /// Deployments whose lines count as archived.
+    archived: HashSet<DeploymentId>,
+    /// The notices that stand where lines were removed.
+    notices: HashMap<DeploymentId, Seq>,
 }
 
 #[derive(Debug)]
@@ -363,6 +369,10 @@ impl Catalogue for MemoryStore {
             is(&query.resource, status.resource.as_str())
                 && is(&query.environment, status.environment.as_str())
                 && is(&query.status, status.status.as_str())
+                && is(&query.trigger, status.trigger.as_str())
+                && is(&query.actor, &status.actor.0)
+                && query.since.is_none_or(|since| status.created_at >= since)
+                && query.until.is_none_or(|until| status.created_at < until)
         };
         if let Some(before) = query.before {
             state.kept(before)?;
@@ -371,6 +381,12 @@ impl Catalogue for MemoryStore {
         let from = newest_first.skip_while(|kept| query.before.is_some_and(|before| kept.id != before));
         let from = from.skip(usize::from(query.before.is_some())).map(|kept| &kept.status);
         Ok(from.filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
+        let HistoryQuery { resource, environment, since, until, limit } = query.clone();
+        let list = ListQuery { resource, environment, since, until, limit, ..ListQuery::default() };
+        Ok(self.list(&list).await?.iter().rev().map(RunRecord::of).collect())
     }
 
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
@@ -406,8 +422,9 @@ impl LogSink for MemoryStore {
         let mut state = self.state();
         if state.lines.len() < LINES && state.kept(line.deployment).is_ok() {
             line.message = cut_line(&line.message);
-            line.sequence =
-                Seq(1 + state.lines.iter().filter(|kept| kept.deployment == line.deployment).count() as u64);
+            let own = state.lines.iter().filter(|kept| kept.deployment == line.deployment);
+            line.sequence = own.map(|kept| kept.sequence).max().unwrap_or_default().next();
+            state.archived.remove(&line.deployment);
             state.lines.push(line);
         }
     }
@@ -429,6 +446,48 @@ impl Logs for MemoryStore {
         let surplus = lines.len().saturating_sub(query.limit);
         let passed_over = if query.newest { surplus } else { 0 };
         Ok(lines.into_iter().skip(passed_over).take(query.limit).collect())
+    }
+
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
+        let state = self.state();
+        if let Some(deployment) = search.deployment {
+            state.kept(deployment)?;
+        }
+        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|name| name == found);
+        let newest_first = state.deployments.iter().rev().filter(|kept| {
+            search.deployment.is_none_or(|id| id == kept.id)
+                && is(&search.resource, kept.resource.resource.as_str())
+                && is(&search.environment, kept.resource.environment.as_str())
+        });
+        let lines =
+            newest_first.flat_map(|kept| state.lines.iter().filter(|line| line.deployment == kept.id));
+        let mut found: Vec<LogLine> =
+            lines.filter(|line| holds(&line.message, &search.text)).cloned().collect();
+        let complete = found.len() <= search.limit;
+        found.truncate(search.limit);
+        Ok(Found { lines: found, complete })
+    }
+
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
+        let mut state = self.state();
+        let ended = state.deployments.iter().filter_map(|kept| Some((kept.id, kept.status.ended_at?)));
+        let ended: Vec<_> = ended.collect();
+        let mut done = Tidied::default();
+        for (id, ended_at) in ended {
+            let due = |after: Option<Span>| after.filter(|after| ended_at.after(*after) <= now);
+            let last =
+                state.lines.iter().filter(|line| line.deployment == id).map(|line| line.sequence).max();
+            let Some(last) = last.filter(|last| state.notices.get(&id) != Some(last)) else { continue };
+            if let Some(after) = due(keep.remove_after) {
+                state.lines.retain(|line| line.deployment != id);
+                state.lines.push(removed_notice(id, last, now, after));
+                state.notices.insert(id, last);
+                done.removed += 1;
+            } else if due(keep.archive_after).is_some() && state.archived.insert(id) {
+                done.archived += 1;
+            }
+        }
+        Ok(done)
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deploy_core::admission::UNLIMITED;
 use deploy_core::engine::Store;
+use deploy_core::history::{HistoryQuery, RunRecord};
 use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
-use deploy_core::log::{LogLine, LogQuery};
+use deploy_core::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
     ResourceRecord, StoreError, WhenBusy,
@@ -15,6 +16,7 @@ use deploy_core::status::{Status, StatusName};
 use deploy_core::testkit::MemoryStore;
 use deploy_core::testkit::contract::StoreFixture;
 use deploy_core::testkit::contract::store::{LAWS, check};
+use deploy_core::time::{Span, Timestamp};
 use deploy_core::wire::Envelope;
 
 /// What a store gets wrong, and the law that must say so.
@@ -50,6 +52,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("shows the newest first", "the_line_of_a_workspace_is_its_unfinished_oldest_first"),
     ("takes every candidate", "a_resource_gets_one_id_and_keeps_it"),
     ("ignores filters", "lists_are_newest_first_with_filters_and_a_cursor"),
+    ("forgets how long phases took", "history_says_what_the_statuses_say"),
+    ("ignores filters", "history_says_what_the_statuses_say"),
     ("shows no pruned or previous", "at_most_one_release_is_live"),
     ("takes any append", "restoring_what_is_not_there_changes_nothing"),
     ("hides what failed", "a_failed_release_changes_nothing_and_gives_its_number_back"),
@@ -59,6 +63,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("ignores filters", "lines_are_filtered_and_paged"),
     ("drops long lines", "a_long_line_is_cut_visibly"),
     ("stumbles over lines of nobody", "lines_of_nobody_disturb_nobody"),
+    ("loses what it archives", "archived_lines_are_read_and_found_like_before"),
+    ("keeps what it should remove", "removed_lines_leave_a_notice_and_every_event"),
+    ("is ahead of its time", "logs_of_what_runs_are_left_alone"),
+    ("always claims to be complete", "a_search_is_bounded_and_says_so"),
 ];
 
 /// A store in memory with one mistake.
@@ -199,6 +207,14 @@ impl Catalogue for Wrong {
         self.memory.list(if self.is("ignores filters") { &all } else { query }).await
     }
 
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
+        let mut found = self.memory.history(query).await?;
+        if self.is("forgets how long phases took") {
+            found.iter_mut().for_each(|run| run.phases.clear());
+        }
+        Ok(found)
+    }
+
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
         use deploy_core::port::ReleaseState;
         let mut found = self.memory.releases(resource).await?;
@@ -242,6 +258,27 @@ impl Logs for Wrong {
             found.retain(|line| line.message != "kept");
         }
         Ok(found)
+    }
+
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
+        let mut found = self.memory.search(search).await?;
+        found.complete |= self.is("always claims to be complete");
+        Ok(found)
+    }
+
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
+        let LogKeeping { archive_after, remove_after } = *keep;
+        if self.is("loses what it archives") {
+            let remove = LogKeeping { archive_after: None, remove_after: remove_after.or(archive_after) };
+            let Tidied { archived, removed } = self.memory.tidy(now, &remove).await?;
+            return Ok(Tidied { archived: removed, removed: archived });
+        }
+        if self.is("keeps what it should remove") {
+            let archive = LogKeeping { archive_after: archive_after.or(remove_after), remove_after: None };
+            return self.memory.tidy(now, &archive).await;
+        }
+        let ahead = if self.is("is ahead of its time") { Span::from_secs(86_400 * 365) } else { Span::ZERO };
+        self.memory.tidy(now.after(ahead), keep).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

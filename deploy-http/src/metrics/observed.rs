@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use deploy_core::history::{HistoryQuery, RunRecord};
 use deploy_core::id::{DeploymentId, Digest, Fence, Name, ResourceId, ResourceKey, Seq};
-use deploy_core::log::{LogLine, LogQuery};
+use deploy_core::log::{Found, LogKeeping, LogLine, LogQuery, LogSearch, Tidied};
 use deploy_core::port::{
     Append, Catalogue, Create, Created, Journal, Keep, Lease, ListQuery, LogSink, Logs, ReleaseRecord,
     ResourceRecord, StoreError,
 };
 use deploy_core::status::Status;
+use deploy_core::time::Timestamp;
 use deploy_core::wire::Envelope;
 
 use super::Instruments;
@@ -135,6 +137,10 @@ impl<S: Catalogue> Catalogue for Observed<S> {
         self.store.list(query).await
     }
 
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
+        self.store.history(query).await
+    }
+
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
         self.store.releases(resource).await
     }
@@ -158,6 +164,14 @@ impl<S: LogSink> LogSink for Observed<S> {
 impl<S: Logs> Logs for Observed<S> {
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
         self.store.lines(query).await
+    }
+
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
+        self.store.search(search).await
+    }
+
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
+        self.store.tidy(now, keep).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

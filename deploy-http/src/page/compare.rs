@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use deploy_core::compare::{Comparison, OutputDifference, Side, StepPair, StepTaken};
 use deploy_core::id::DeploymentId;
+use deploy_core::log::LogLine;
 use deploy_core::port::ListQuery;
 use deploy_core::status::Status;
 use maud::{Markup, html};
@@ -10,11 +12,10 @@ use serde::Deserialize;
 
 use super::layout::{Frame, Place};
 use super::releases::changes;
-use super::text::{source, time, took};
+use super::text::{clean, source, time, took};
 use super::words;
 use crate::access::Caller;
 use crate::api::Api;
-use crate::compare::{Comparison, Side, comparison};
 use crate::extract::QueryOf;
 use crate::problem::Problem;
 
@@ -35,7 +36,7 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let runs = api.engine().list(&ListQuery { limit: CHOICE, ..ListQuery::default() }).await?;
     let compared = match (pair.a, pair.b) {
-        (Some(a), Some(b)) => Some(comparison(&api, a, b).await?),
+        (Some(a), Some(b)) => Some(api.engine().compare(a, b).await?),
         (Some(_) | None, Some(_) | None) => None,
     };
     let content = html! {
@@ -67,7 +68,9 @@ fn choice(word: &str, name: &str, runs: &[Status], chosen: Option<DeploymentId>)
     }
 }
 
-fn sides(Comparison { before, after, changes: differences }: &Comparison) -> Markup {
+fn sides(
+    Comparison { before, after, changes: differences, steps: taken, output: parts }: &Comparison,
+) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Both runs" {
             table {
@@ -85,6 +88,10 @@ fn sides(Comparison { before, after, changes: differences }: &Comparison) -> Mar
         }
         h2 { "What differs in what they planned" }
         (changes(differences))
+        h2 { "Their steps" }
+        (steps(taken))
+        h2 { "Where their output parts" }
+        (output(parts.as_ref()))
     }
 }
 
@@ -94,4 +101,45 @@ fn line(word: &str, before: &Side, after: &Side, show: impl Fn(&Side) -> Markup)
 
 fn phases(side: &Side) -> Markup {
     html! { @for phase in &side.durations { div { (phase.phase) " " (took(phase.milliseconds)) } } }
+}
+
+fn steps(pairs: &[StepPair]) -> Markup {
+    html! {
+        @if pairs.is_empty() { p.empty { "Neither has any." } } @else {
+            div.scroll tabindex="0" role="region" aria-label="Steps of both" {
+                table {
+                    thead { tr { th scope="col" { "Step" } th scope="col" { "Before" } th scope="col" { "After" } } }
+                    tbody { @for pair in pairs { tr { th scope="row" { (pair.id) } td { (step(pair.before)) } td { (step(pair.after)) } } } }
+                }
+            }
+        }
+    }
+}
+
+fn step(taken: Option<StepTaken>) -> Markup {
+    html! {
+        @match taken {
+            None => "–",
+            Some(taken) => {
+                (words::step(taken.state, false).badge())
+                @if let Some(millis) = taken.milliseconds { " " (took(millis)) }
+                @if taken.attempts > 1 { ", attempt " (taken.attempts) }
+            }
+        }
+    }
+}
+
+fn output(parts: Option<&OutputDifference>) -> Markup {
+    let line = |line: &Option<LogLine>| {
+        line.as_ref().map_or_else(|| "(it has ended)".to_owned(), |line| clean(&line.message))
+    };
+    html! {
+        @match parts {
+            None => p.empty { "It does not, numbers and times aside." },
+            Some(parts) => table { tbody {
+                tr { th scope="row" { "Before" } td { code { (line(&parts.before)) } } }
+                tr { th scope="row" { "After" } td { code { (line(&parts.after)) } } }
+            } },
+        }
+    }
 }

@@ -104,7 +104,7 @@ impl Frame {
         html! {
             header {
                 a.brand href="/" { span.glyph aria-hidden="true" { "▲" } " deploy" }
-                nav aria-label="Main" { a href="/" { "Runs" } a href="/plan" { "Plan" } a href="/compare" { "Compare" } }
+                nav aria-label="Main" { a href="/" { "Runs" } a href="/plan" { "Plan" } a href="/compare" { "Compare" } a href="/stats" { "Figures" } }
                 div.who {
                     button #theme type="button" hidden { "Theme" }
                     @match &self.visitor {

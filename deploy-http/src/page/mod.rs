@@ -21,6 +21,7 @@ mod sent;
 mod session;
 mod settings;
 mod sign_in;
+mod stats;
 mod text;
 mod trouble;
 mod words;
@@ -60,6 +61,7 @@ pub(crate) fn routes() -> Vec<PageRoute> {
         shows("/resources/{id}/rollback/{version}", deploy, get(releases::preview)),
         does("/resources/{id}/rollback/{version}", deploy, post(releases::roll_back)),
         shows("/compare", read, get(compare::page)),
+        shows("/stats", read, get(stats::page)),
         shows("/plan", deploy, get(plan::page)),
         does("/plan", deploy, post(plan::preview)),
         does("/plan/archive", deploy, post(sent::archive)),

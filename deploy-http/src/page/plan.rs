@@ -254,6 +254,10 @@ fn result(frame: &Frame, wanted: &Wanted, plan: &PlanDocument) -> Markup {
             h3 { "What was found" } (evidence(&plan.detection.evidence))
             h3 { "The plan" } (values(plan))
             @if !plan.steps.is_empty() { h3 { "What would be done" } (steps(plan)) }
+            @if !plan.reuses.is_empty() {
+                h3 { "What is there already" }
+                ul { @for reuse in &plan.reuses { li { code { (reuse.step) } " " (clean(&reuse.what)) " " (evidence(&reuse.evidence)) } } }
+            }
             h3 { "What would change" } (changes(&plan.changes))
         }
     }

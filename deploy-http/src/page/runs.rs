@@ -45,6 +45,7 @@ impl Filter {
             status: self.status.map(|status| status.as_str().to_owned()),
             before: self.cursor,
             limit: PAGE,
+            ..ListQuery::default()
         }
     }
 

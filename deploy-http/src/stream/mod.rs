@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::Api;
 use crate::extract::{PathOf, QueryOf};
+use crate::history::searched;
 use crate::problem::Problem;
 use follower::{Follower, Order};
 use form::Form;
@@ -62,6 +63,9 @@ pub(crate) struct LogParameters {
     source: Option<LogSource>,
     /// Only lines at least this grave.
     level: Option<LogLevel>,
+    /// Only lines that hold this text; upper and lower case are alike.
+    #[schemars(length(min = 1, max = 256))]
+    search: Option<String>,
 }
 
 pub(crate) async fn events(
@@ -80,8 +84,10 @@ pub(crate) async fn logs(
     headers: HeaderMap,
     QueryOf(asked): QueryOf<LogParameters>,
 ) -> Result<Response, Problem> {
-    let LogParameters { after, follow, step, source, level } = asked;
-    if source == Some(LogSource::Runtime) && step.is_none() {
+    let LogParameters { after, follow, step, source, level, search } = asked;
+    let search = search.map(searched).transpose()?;
+    // A search is for lines that were kept.
+    if source == Some(LogSource::Runtime) && step.is_none() && search.is_none() {
         let form = Form::asked(&headers);
         let after = Seq(last_event_id(&headers)?.unwrap_or(after));
         let follow = follow || form == Form::Sse;
@@ -89,7 +95,7 @@ pub(crate) async fn logs(
             return runtime::open(&api, tail, form, level);
         }
     }
-    open(&api, id, What::Logs, &headers, (after, follow), Filter { step, source, level }).await
+    open(&api, id, What::Logs, &headers, (after, follow), Filter { step, source, level, search }).await
 }
 
 async fn open(

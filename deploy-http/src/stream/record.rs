@@ -1,9 +1,12 @@
 //! One line of a stream, written once for all who follow.
 
+use std::borrow::Cow;
+
 use deploy_core::engine::{Engine, EngineError};
 use deploy_core::id::{DeploymentId, Seq, StepId};
-use deploy_core::log::{LogLevel, LogLine, LogQuery, LogSource};
+use deploy_core::log::{LogLevel, LogLine, LogQuery, LogSource, holds};
 use deploy_core::wire;
+use serde::Deserialize;
 
 use super::line::Line;
 
@@ -49,6 +52,14 @@ pub(crate) struct Filter {
     pub(crate) step: Option<StepId>,
     pub(crate) source: Option<LogSource>,
     pub(crate) level: Option<LogLevel>,
+    pub(crate) search: Option<String>,
+}
+
+/// What a search reads of a line.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
 }
 
 impl Filter {
@@ -57,6 +68,10 @@ impl Filter {
         self.step.as_ref().is_none_or(|step| traits.step.as_ref() == Some(step))
             && self.source.is_none_or(|source| traits.source == source)
             && self.level.is_none_or(|level| traits.level >= level)
+            && self.search.as_ref().is_none_or(|text| {
+                // Kept once, as it is sent: only a search takes it apart again.
+                serde_json::from_str::<Message<'_>>(&record.json).is_ok_and(|line| holds(&line.message, text))
+            })
     }
 }
 
@@ -72,15 +87,7 @@ pub(crate) async fn page(
     Ok(match what {
         What::Events => engine.events(id, after, limit).await?.iter().map(Record::event).collect(),
         What::Logs => {
-            let query = LogQuery {
-                deployment: id,
-                after,
-                step: None,
-                source: None,
-                level: None,
-                limit,
-                newest: false,
-            };
+            let query = LogQuery { after, limit, ..LogQuery::of(id) };
             engine.logs(&query).await?.into_iter().map(Record::line).collect()
         }
     })

@@ -13,7 +13,7 @@ use deploy_http::{Door, Limits, Scope, TokenId, TokenRecord, Tokens, authorisati
 use crate::fixture::{Answer, Bench, Setup, ask, get, post, request};
 
 /// The policy, written by hand: a route that is new or moved fails here until somebody has thought.
-const POLICY: [(&str, &str, Option<Scope>); 41] = [
+const POLICY: [(&str, &str, Option<Scope>); 44] = [
     ("GET", "/health", None),
     ("GET", "/health/ready", None),
     ("GET", "/metrics", Some(Scope::Read)),
@@ -25,6 +25,8 @@ const POLICY: [(&str, &str, Option<Scope>); 41] = [
     ("GET", "/api/deployments/{id}/events", Some(Scope::Read)),
     ("GET", "/api/deployments/{id}/logs", Some(Scope::Read)),
     ("GET", "/api/deployments/{a}/compare/{b}", Some(Scope::Read)),
+    ("GET", "/api/stats", Some(Scope::Read)),
+    ("GET", "/api/logs", Some(Scope::Read)),
     ("POST", "/api/deployments/{id}/pause", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/resume", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/stop", Some(Scope::Deploy)),
@@ -47,6 +49,7 @@ const POLICY: [(&str, &str, Option<Scope>); 41] = [
     ("GET", "/resources/{id}/rollback/{version}", Some(Scope::Deploy)),
     ("POST", "/resources/{id}/rollback/{version}", Some(Scope::Deploy)),
     ("GET", "/compare", Some(Scope::Read)),
+    ("GET", "/stats", Some(Scope::Read)),
     ("GET", "/plan", Some(Scope::Deploy)),
     ("POST", "/plan", Some(Scope::Deploy)),
     ("POST", "/plan/archive", Some(Scope::Deploy)),

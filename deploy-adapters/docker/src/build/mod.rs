@@ -22,9 +22,10 @@ use self::ignore::Ignore;
 use crate::engine::Engine;
 use crate::image;
 use crate::lines::StepLog;
-use crate::names::Names;
+use crate::names::{LABEL_INPUTS, Names};
 use crate::paths::{Paths, disk, remove_all};
 use crate::recipe::{Mounts, Recipe};
+use crate::reuse;
 use crate::secrets::Secrets;
 use crate::site::{self, Server};
 
@@ -63,6 +64,9 @@ pub(crate) async fn build(
     secrets: &Secrets,
     log: &StepLog,
 ) -> Result<Output, Failure> {
+    if let Some(output) = reuse::take(engine, names, cx, log).await? {
+        return Ok(output);
+    }
     let workspace = paths.workspace(cx.deployment);
     remove_all(&workspace).map_err(|error| disk(&error, "remove the workspace of an earlier attempt"))?;
     std::fs::create_dir_all(&workspace).map_err(|error| disk(&error, "make a workspace"))?;
@@ -156,12 +160,14 @@ fn order(laid: &Laid, outline: &Outline, names: &Names<'_>, mounts: Mounts) -> R
             (own_context(&laid.base, &file)?, file, &profile.runtime.build_args)
         }
     };
+    let mut labels = names.labels();
+    labels.extend(reuse::inputs(outline).map(|inputs| (LABEL_INPUTS.to_owned(), inputs.hex().to_owned())));
     Ok(Order {
         context,
         dockerfile,
         stage: artifact.and_then(|artifact| artifact.stage.clone()),
         tag: names.image(),
-        labels: names.labels(),
+        labels,
         arguments: arguments.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         within: outline.policy.build_timeout.as_duration(),
     })

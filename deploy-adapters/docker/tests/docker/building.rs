@@ -1,6 +1,7 @@
 //! Images: generated, prebuilt, and from a Dockerfile with stages and an ignore file.
 
 use deploy_core::detect::Detection;
+use deploy_core::port::{Executor as _, Keep};
 use deploy_core::spec::{Profile, Strategy};
 
 use crate::harness::{base_images, world};
@@ -96,5 +97,49 @@ async fn a_generated_dockerfile_builds_and_runs_without_rights() {
     assert_eq!(world.get().await, (200, "10001 hello \"there\" 8000".to_owned()));
     let container = world.inspect(&run.fact("container")).await.expect("the container");
     assert_eq!(container.host_config.expect("settings").readonly_rootfs, Some(true));
+    world.close().await;
+}
+
+/// Property: what is taken as it is never changes what is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_source_and_plan_is_not_built_again_and_another_one_is() {
+    let Some(world) = world().await else { return };
+    let profile = world.app("one");
+    let mut first = world.archived(profile.clone());
+    assert!(world.executor.reuses(first.plan.outline()).await.is_empty(), "nothing was built yet");
+    world.deploy(&mut first).await.expect("a release");
+    assert!(!world.said.text().contains("nothing is built"));
+
+    let mut again = world.archived(profile.clone());
+    let reuses = world.executor.reuses(again.plan.outline()).await;
+    assert_eq!(reuses.len(), 1);
+    assert!(reuses[0].what.contains("made for v1") && reuses[0].step.as_str() == "build", "{reuses:?}");
+    // Not even the source is read again.
+    again.source = deploy_core::spec::Source::Directory { path: "/never/there".to_owned() };
+    world.deploy(&mut again).await.expect("a release");
+    assert!(world.said.text().contains("nothing is built: the image made for v1"), "{}", world.said.text());
+    assert_eq!(again.digest(), first.digest());
+    assert_eq!(world.get().await, (200, "one".to_owned()));
+
+    // Another source, another argument, another wish: it is built.
+    world.write("www/index.html", "two");
+    let mut second = world.archived(profile.clone());
+    assert!(world.executor.reuses(second.plan.outline()).await.is_empty());
+    world.deploy(&mut second).await.expect("a release");
+    assert_eq!(world.get().await, (200, "two".to_owned()));
+    let mut argued = profile.clone();
+    argued.runtime.build_args.insert("A".to_owned(), "b".to_owned());
+    assert!(world.executor.reuses(world.archived(argued).plan.outline()).await.is_empty());
+    let mut wished = profile.clone();
+    wished.runtime.rebuild = Some(true);
+    assert!(world.executor.reuses(world.archived(wished).plan.outline()).await.is_empty());
+
+    // What retention removed is not taken, but built again.
+    world.write("www/index.html", "one");
+    let keep = Keep { digests: vec![second.digest()], deployments: vec![second.id] };
+    world.executor.reclaim(&keep).await.expect("a clean-up");
+    let mut third = world.archived(profile);
+    world.deploy(&mut third).await.expect("a release");
+    assert_eq!(world.get().await, (200, "one".to_owned()));
     world.close().await;
 }

@@ -16,7 +16,7 @@ use deploy_core::detect::Detection;
 use deploy_core::effect::{Effect, EffectKind};
 use deploy_core::engine::{SystemClock, SystemIds};
 use deploy_core::failure::Failure;
-use deploy_core::id::{DeploymentId, Fence, Name, StepId, Version};
+use deploy_core::id::{DeploymentId, Digest, Fence, Name, StepId, Version};
 use deploy_core::log::LogLine;
 use deploy_core::plan::{Draft, DraftRequest, Output, Plan, Step, Undo, draft};
 use deploy_core::port::{
@@ -95,7 +95,7 @@ impl Run {
         fact.unwrap_or_else(|| panic!("no fact {name}")).clone()
     }
 
-    pub(crate) fn digest(&self) -> deploy_core::id::Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.outputs.iter().rev().find_map(|(_, output)| output.digest.clone()).expect("a digest")
     }
 }
@@ -232,6 +232,32 @@ impl World {
         if let Some(kept) = &kept {
             spec.source = Source::Release { version: kept.version };
         }
+        self.drafted(spec, detection, kept)
+    }
+
+    /// A run of the source as an archive: its content is known before anything is read.
+    pub(crate) fn archived(&self, profile: Profile) -> Run {
+        let file = self.state.path().join(format!("{}.tar", self.versions.load(Ordering::Relaxed)));
+        let mut tar = command("tar", &["--sort=name", "--mtime=@0", "-cf"]);
+        tar.arg(&file).arg("-C").arg(self.source.path()).arg(".");
+        assert!(tar.status().expect("tar").success());
+        let digest = Some(Digest::of(&std::fs::read(&file).expect("an archive")));
+        let resource = "web".parse().expect("a resource");
+        let target = "docker".parse().expect("a name");
+        let mut spec = Spec::directory(resource, target, String::new(), Actor("test".into()));
+        spec.profile = profile;
+        spec.source = Source::Archive { path: file.to_string_lossy().into_owned(), digest: digest.clone() };
+        let detection = Detection { source_digest: digest, ..Detection::default() };
+        let (plan, source) = self.drafted(spec, &detection, None).expect("a plan");
+        self.run_of(plan, source)
+    }
+
+    fn drafted(
+        &self,
+        spec: Spec,
+        detection: &Detection,
+        kept: Option<ReleaseRecord>,
+    ) -> Result<(Arc<Plan>, Source), Vec<Reason>> {
         let survey = Survey { release: kept.map(Arc::new), ..Survey::default() };
         let request = DraftRequest {
             spec: &spec,

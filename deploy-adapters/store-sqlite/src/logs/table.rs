@@ -1,12 +1,14 @@
 //! The kept lines: numbered per deployment, the head in full, then a notice, then the newest ones.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use deploy_core::id::{DeploymentId, Seq};
 use deploy_core::log::{LogLevel, LogLine, LogQuery, LogSource};
 use deploy_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
+use super::chunk::Chunk;
 use super::queue::notice;
 use super::total;
 use crate::fault::Fault;
@@ -110,10 +112,80 @@ pub(super) fn insert(db: &Connection, deployment: RowId, sequence: u64, line: &L
     Ok(())
 }
 
-/// The lines that a query wants, in order.
-pub(crate) fn lines(db: &Connection, query: &LogQuery, limits: &LogLimits) -> Result<Vec<LogLine>, Fault> {
+/// The lines that a query wants, in order, from the archive and from the table.
+pub(crate) fn lines(
+    db: &Connection,
+    store: &Path,
+    query: &LogQuery,
+    limits: &LogLimits,
+) -> Result<Vec<LogLine>, Fault> {
     let deployment = rows::deployment(db, query.deployment)?.id;
-    let (after, limit) = (signed(query.after.0), signed(query.limit.min(limits.read) as u64));
+    let limit = query.limit.min(limits.read);
+    let mut lines = archived(db, store, deployment, query, limit)?;
+    lines.extend(in_table(db, deployment, query, limit)?);
+    lines.sort_by_key(|line| line.sequence);
+    let surplus = lines.len().saturating_sub(limit);
+    if query.newest {
+        lines.drain(..surplus);
+    }
+    lines.truncate(limit);
+    Ok(lines)
+}
+
+/// The archived lines that a query wants: the first of them, or the newest, and perhaps some more.
+fn archived(
+    db: &Connection,
+    store: &Path,
+    deployment: RowId,
+    query: &LogQuery,
+    limit: usize,
+) -> Result<Vec<LogLine>, Fault> {
+    let mut chunks = Chunk::of(db, deployment, query.after.0)?;
+    if query.newest {
+        chunks.reverse();
+    }
+    let mut lines = Vec::new();
+    for chunk in chunks {
+        if lines.len() >= limit {
+            break;
+        }
+        lines.extend(chunk.lines(store)?.into_iter().filter(|line| wants(query, line)));
+    }
+    Ok(lines)
+}
+
+fn wants(query: &LogQuery, line: &LogLine) -> bool {
+    line.sequence > query.after
+        && query.step.as_ref().is_none_or(|step| line.step.as_ref() == Some(step))
+        && query.source.is_none_or(|source| line.source == source)
+        && query.level.is_none_or(|level| line.level >= level)
+}
+
+/// Every line of a log that is in the table and has a greater number, in order.
+pub(super) fn live(
+    db: &Connection,
+    row: RowId,
+    id: DeploymentId,
+    after: u64,
+    mut each: impl FnMut(LogLine) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let sql = "SELECT sequence, at, source, level, step, message FROM log_lines
+               WHERE deployment = ?1 AND sequence > ?2 ORDER BY sequence";
+    let mut select = db.prepare_cached(sql)?;
+    for line in select.query_and_then(params![row, signed(after)], |row| read(id, row))? {
+        each(line?)?;
+    }
+    Ok(())
+}
+
+/// The lines in the table that a query wants.
+fn in_table(
+    db: &Connection,
+    deployment: RowId,
+    query: &LogQuery,
+    limit: usize,
+) -> Result<Vec<LogLine>, Fault> {
+    let (after, limit) = (signed(query.after.0), signed(limit as u64));
     let (source, level) = (query.source.map(source_word), query.level.map(level_rank));
     let step = query.step.as_ref().map(|step| step.as_str());
     let filters: [(&str, Option<&dyn ToSql>); 3] = [
@@ -135,11 +207,7 @@ pub(crate) fn lines(db: &Connection, query: &LogQuery, limits: &LogLimits) -> Re
     values.push(&limit);
     let mut select = db.prepare_cached(&sql)?;
     let found = select.query_and_then(values.as_slice(), |row| read(query.deployment, row))?;
-    let mut lines = found.collect::<Result<Vec<LogLine>, Fault>>()?;
-    if query.newest {
-        lines.reverse();
-    }
-    Ok(lines)
+    found.collect()
 }
 
 fn read(deployment: DeploymentId, row: &Row<'_>) -> Result<LogLine, Fault> {

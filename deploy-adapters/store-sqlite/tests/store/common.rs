@@ -209,15 +209,7 @@ impl Run {
     }
 
     pub(crate) fn lines(&self) -> LogQuery {
-        LogQuery {
-            deployment: self.id,
-            after: Seq(0),
-            step: None,
-            source: None,
-            level: None,
-            limit: usize::MAX,
-            newest: false,
-        }
+        LogQuery::of(self.id)
     }
 }
 

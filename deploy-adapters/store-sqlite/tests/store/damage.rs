@@ -20,7 +20,7 @@ async fn corrupt(temp: &Temp, run: &Run) -> String {
 async fn damaged(temp: &Temp) -> BTreeSet<String> {
     let problems = temp.store.check().await.unwrap().problems;
     let ids = problems.into_iter().map(|problem| match problem {
-        Problem::Deployment { id, .. } | Problem::Release { id, .. } => id,
+        Problem::Deployment { id, .. } | Problem::Release { id, .. } | Problem::Log { id, .. } => id,
         Problem::File { what } => panic!("{what}"),
     });
     ids.collect()

@@ -33,7 +33,9 @@ async fn a_store_from_before_workspaces_knows_whose_turn_it_is() {
             "DROP INDEX deployments_asking; DROP INDEX deployments_in_way; DROP INDEX deployments_line;
              DROP INDEX resources_held;
              ALTER TABLE deployments DROP COLUMN asks; ALTER TABLE deployments DROP COLUMN in_way;
-             ALTER TABLE deployments DROP COLUMN workspace; PRAGMA user_version = 2;",
+             ALTER TABLE deployments DROP COLUMN workspace;
+             DROP TABLE history; DROP TABLE phase_times; DROP TABLE log_chunks;
+             ALTER TABLE logs DROP COLUMN removed; PRAGMA user_version = 2;",
         )
         .unwrap();
     let store = SqliteStore::open(temp.dir.path(), Limits::default()).unwrap();

@@ -28,10 +28,10 @@ async fn a_newer_schema_is_refused_and_not_touched() {
     let temp = Temp::new();
     temp.store.close().await;
     temp.sql().pragma_update(None, "user_version", 99).unwrap();
-    let refused = OpenError::NewerSchema { found: 99, supported: 3 };
+    let refused = OpenError::NewerSchema { found: 99, supported: 4 };
     assert_eq!(SqliteStore::open(temp.dir.path(), Limits::default()).unwrap_err(), refused);
     assert_eq!(inspect(temp.dir.path(), &Limits::default()).unwrap_err(), refused);
-    assert!(refused.to_string().contains("99") && refused.to_string().contains("up to 3"));
+    assert!(refused.to_string().contains("99") && refused.to_string().contains("up to 4"));
 }
 
 #[test]
@@ -68,7 +68,7 @@ async fn doctor_looks_while_others_write() {
         assert_eq!((report.events, report.deployments, report.unfinished), (events, 1, 1));
         assert!(report.is_sound() && report.reserve, "{report:?}");
     }
-    assert_eq!(temp.store.check().await.unwrap().schema, 3);
+    assert_eq!(temp.store.check().await.unwrap().schema, 4);
     temp.store.close().await;
     let after = inspect(temp.dir.path(), &Limits::default()).unwrap();
     assert_eq!((after.wal_bytes, after.log_lines), (0, 1));

@@ -1,11 +1,14 @@
 //! Laws of the catalogue: resources, lists, releases and what retention keeps.
 
-use super::store::{StoreFixture, Writer, new_id, resource_id};
+use super::store::{StoreFixture, Writer, at, new_id, resource_id};
 use super::{Breach, Law, Verdict};
 use crate::engine::Store;
+use crate::history::{HistoryQuery, RunRecord};
 use crate::id::{DeploymentId, ResourceId, ResourceKey, Seq, Version};
+use crate::lifecycle::PhaseName;
 use crate::port::{ListQuery, ReleaseChange, ReleaseState, StoreError, WhenBusy};
-use crate::status::StatusName;
+use crate::spec::{Actor, Trigger};
+use crate::status::{PhaseTiming, Status, StatusName};
 use crate::testkit::samples::digest;
 use ReleaseState::{Failed, Live, Previous, Pruned};
 
@@ -71,6 +74,86 @@ pub async fn lists_are_newest_first_with_filters_and_a_cursor(fixture: &impl Sto
     }
     let lost = ListQuery { before: Some(new_id()), ..all };
     law.same("a list behind nobody", store.list(&lost).await.map(drop), Err(StoreError::NotFound))
+}
+
+/// Filters by who asked, why and when; and the narrow records say what the statuses say.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn history_says_what_the_statuses_say(fixture: &impl StoreFixture) -> Verdict {
+    let law = Law(
+        "history_says_what_the_statuses_say",
+        "write the record in the transaction that writes the status; filter like the list does",
+    );
+    let store = fixture.store();
+    for (n, name) in ["web", "api", "web@staging", "web", "web"].into_iter().enumerate() {
+        run(law, &*store, name, n).await?;
+    }
+    drop(store);
+    let store = fixture.reopened().await.unwrap_or_else(|| fixture.store());
+    let (since, until) = (Some(at(10_000)), Some(at(30_000)));
+    let all = ListQuery { limit: 100, ..ListQuery::default() };
+    let name = |text: &str| Some(text.to_owned());
+    let queries = [
+        ("all", all.clone(), 5),
+        ("one resource", ListQuery { resource: name("web"), ..all.clone() }, 4),
+        ("one environment", ListQuery { environment: name("staging"), ..all.clone() }, 1),
+        ("since", ListQuery { since, ..all.clone() }, 4),
+        ("until", ListQuery { until, ..all.clone() }, 3),
+        ("a window", ListQuery { since, until, ..all.clone() }, 2),
+        ("the newest", ListQuery { limit: 2, ..all.clone() }, 2),
+    ];
+    for (what, list, count) in queries {
+        let ListQuery { resource, environment, since, until, limit, .. } = list.clone();
+        let query = HistoryQuery { resource, environment, since, until, limit };
+        let statuses = law.ok("listing", store.list(&list).await)?;
+        let wanted: Vec<RunRecord> = statuses.iter().rev().map(RunRecord::of).collect();
+        law.same(&format!("the number of {what}"), wanted.len(), count)?;
+        law.same(what, law.ok("reading", store.history(&query).await)?, wanted)?;
+    }
+    let of = [
+        ("one trigger", ListQuery { trigger: name("rollback"), ..all.clone() }, 2),
+        ("one actor", ListQuery { actor: name("ann"), ..all.clone() }, 3),
+        ("both", ListQuery { trigger: name("rollback"), actor: name("ann"), ..all.clone() }, 0),
+    ];
+    for (what, query, count) in of {
+        law.same(what, listed(law, &*store, &query).await?.len(), count)?;
+    }
+    Ok(())
+}
+
+/// A run accepted `n` times ten seconds after the first; every other one is a rollback that bob asked for,
+/// and the last is not finished.
+async fn run(law: Law, store: &dyn Store, name: &str, n: usize) -> Verdict {
+    let millis = 10_000 * i64::try_from(n).unwrap_or_default();
+    let mut writer = Writer::new(name);
+    let mut create = writer.submission(WhenBusy::Wait);
+    let dressed = |status: &mut Status| {
+        status.created_at = at(millis);
+        status.actor = Actor(if n.is_multiple_of(2) { "ann" } else { "bob" }.to_owned());
+        status.trigger = if n.is_multiple_of(2) { Trigger::Create } else { Trigger::Rollback };
+    };
+    dressed(&mut create.append.status);
+    law.ok("submitting", store.create(create).await)?;
+    writer.last = Seq(1);
+    if n == 4 {
+        return Ok(());
+    }
+    let mut end = writer.events(1, StatusName::Succeeded);
+    dressed(&mut end.status);
+    let phase = |phase, from: i64, to: i64| PhaseTiming {
+        phase,
+        started_at: at(millis + from),
+        ended_at: Some(at(millis + to)),
+    };
+    end.status.ended_at = Some(at(millis + 900));
+    end.status.phases = vec![
+        phase(PhaseName::Detect, 0, 100),
+        phase(PhaseName::Execute, 100, 700),
+        phase(PhaseName::Detect, 700, 750),
+        phase(PhaseName::Verify, 750, 900),
+    ];
+    law.ok("ending", store.append(end).await)
 }
 
 /// Makes releases of these numbers, one deployment each.
@@ -252,7 +335,7 @@ pub async fn the_line_of_a_workspace_is_its_unfinished_oldest_first(fixture: &im
     law.ok("blocking", writers[3].append(&*store, 1, StatusName::Blocked).await)?;
     law.ok("running", writers[4].append(&*store, 1, StatusName::Executing).await)?;
     let acme = "acme".parse().expect("a name");
-    let ids = |line: Vec<crate::status::Status>| line.iter().map(|status| status.id).collect::<Vec<_>>();
+    let ids = |line: Vec<Status>| line.iter().map(|status| status.id).collect::<Vec<_>>();
     law.same("the line", store.queue(&acme, 9).await.map(ids), Ok(vec![writers[0].id, writers[4].id]))?;
     law.same("its first", store.queue(&acme, 1).await.map(ids), Ok(vec![writers[0].id]))
 }

@@ -26,6 +26,7 @@ mod catalogue_laws;
 pub mod executor;
 mod executor_laws;
 mod journal_laws;
+mod keeping_laws;
 mod lease_laws;
 mod logs_laws;
 pub mod store;
@@ -228,6 +229,7 @@ macro_rules! __store_laws {
             a_resource_gets_one_id_and_keeps_it
             lists_are_newest_first_with_filters_and_a_cursor
             the_line_of_a_workspace_is_its_unfinished_oldest_first
+            history_says_what_the_statuses_say
             at_most_one_release_is_live
             restoring_what_is_not_there_changes_nothing
             a_failed_release_changes_nothing_and_gives_its_number_back
@@ -238,6 +240,11 @@ macro_rules! __store_laws {
             lines_are_filtered_and_paged
             a_long_line_is_cut_visibly
             lines_of_nobody_disturb_nobody;
+            keeping_laws:
+            archived_lines_are_read_and_found_like_before
+            removed_lines_leave_a_notice_and_every_event
+            logs_of_what_runs_are_left_alone
+            a_search_is_bounded_and_says_so;
         }
     };
 }

@@ -122,7 +122,8 @@ impl Writer {
     pub fn status(&self, status: StatusName, sequence: Seq) -> Status {
         let begun = Deployment::replay([&self.accepted()]).expect("an acceptance begins a history");
         let (digest, deferred_reasons) = (self.digest.clone(), self.deferred.clone());
-        Status { status, sequence, digest, paused: self.paused, deferred_reasons, ..begun.status() }
+        let ended_at = status.is_ended().then(|| at(1_000 * i64::try_from(sequence.0).unwrap_or(i64::MAX)));
+        Status { status, sequence, ended_at, digest, paused: self.paused, deferred_reasons, ..begun.status() }
     }
 
     /// What submits it.
@@ -242,14 +243,6 @@ impl Writer {
     /// All lines of its log.
     #[must_use]
     pub const fn lines(&self) -> LogQuery {
-        LogQuery {
-            deployment: self.id,
-            after: Seq(0),
-            step: None,
-            source: None,
-            level: None,
-            limit: usize::MAX,
-            newest: false,
-        }
+        LogQuery::of(self.id)
     }
 }
