@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::common::{Place, Run, Running, cannot, serves, tool};
+use crate::common::{Place, Run, Running, cannot, serves, tool, wait_for};
 
 const DOCKERFILE: &str = "FROM busybox:stable\nCOPY www /www\nUSER 1000\n\
                           CMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n";
@@ -169,4 +169,75 @@ fn a_finished_site_is_an_image_with_a_server_of_its_own_and_no_base_image() {
     serves(&url, "<p>two");
     run(&place, &host, &["rollback", "web"]).exits(0);
     serves(&url, "<p>one");
+}
+
+/// Says something on both streams, then goes on and on.
+const TALKS: &str = "FROM busybox:stable\nCOPY www /www\nUSER 1000\nCMD [\"sh\",\"-c\",\"trap 'exit 0' TERM; httpd -f -p 8080 -h /www & echo to out; echo to err >&2; while :; do echo tick; sleep 0.2; done & wait\"]\n";
+
+#[test]
+fn what_a_live_release_writes_is_shown_and_followed_until_it_serves_no_more() {
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    app(&place, "app", "one");
+    place.write("app/Dockerfile", TALKS);
+    run(&place, &host, &["up", "app"]).exits(0);
+    let id = place.newest()["id"].as_str().unwrap().to_owned();
+    let shown = place.run(&["logs", &id, "--source", "runtime"]);
+    shown.exits(0).prints("to out").prints("to err").prints("tick");
+
+    let follower = place.start(&["logs", &id, "--source", "runtime", "--follow", "--json"]);
+    app(&place, "app", "two");
+    run(&place, &host, &["up", "app"]).exits(0);
+    let lines = follower.end();
+    let lines = lines.exits(0).lines();
+    let (last, before) = lines.split_last().unwrap();
+    assert_eq!((&last["kind"], &last["reason"]), (&"closed".into(), &"ended".into()), "{last}");
+    let numbers: Vec<u64> = before.iter().filter_map(|line| line["sequence"].as_u64()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "a line twice, or out of order");
+    assert!(
+        before.iter().all(|line| line["kind"] == "heartbeat" || line["source"] == "runtime"),
+        "{before:#?}"
+    );
+    assert!(before.iter().filter(|line| line["message"] == "tick").count() > 5, "{before:#?}");
+    // It serves no more: what was heard while it was checked is left.
+    place.run(&["logs", &id, "--source", "runtime", "--follow"]).exits(0);
+}
+
+#[test]
+fn inv_41_whoever_follows_a_flood_is_told_what_is_missing() {
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    app(&place, "app", "one");
+    // Twice what the engine keeps, in lines of a kilobyte that begin with their number.
+    let flood = format!("sleep 3; seq 1 60000 | sed 's/$/ {}/'; echo over", "x".repeat(1_000));
+    place.write("app/Dockerfile", &TALKS.replace("while :; do echo tick; sleep 0.2; done", &flood));
+    run(&place, &host, &["up", "app"]).exits(0);
+    let id = place.newest()["id"].as_str().unwrap().to_owned();
+    let follower = place.start(&["logs", &id, "--source", "runtime", "--follow", "--json"]);
+    let owner = std::fs::read_to_string(place.state().join("installation")).unwrap();
+    let docker = |words: &[&str]| {
+        let output = Command::new("docker").args(["--host", &host]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let container = docker(&["ps", "--quiet", "--filter", &format!("label=deploy.owner={owner}")]);
+    wait_for("the end of the flood", || docker(&["logs", "--tail", "1", &container]) == "over");
+    app(&place, "app", "two");
+    run(&place, &host, &["up", "app"]).exits(0);
+    let followed = follower.end();
+    let (mut expected, mut told, mut count, mut gaps) = (1, false, 0_u64, 0_u64);
+    // One at a time: there are many.
+    for line in followed.exits(0).out.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        told |= line["kind"] == "gap";
+        gaps += u64::from(line["kind"] == "gap");
+        let first = line["message"].as_str().and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+        let Some(number) = first else { continue };
+        assert!(number == expected || told, "{number} came instead of {expected}, and nobody said so");
+        assert!(number >= expected, "{number} came again");
+        (expected, told, count) = (number + 1, false, count + 1);
+    }
+    println!("of 60000 lines {count} were read, with {gaps} gaps said");
+    assert!(count > 1_000 && (count == 60_000 || gaps > 0));
 }

@@ -1,7 +1,7 @@
 //! Following what the live release writes: numbered, resumed where it was left, and saying what is missing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::EngineError;
 use super::handle::{Engine, Inner};
@@ -14,10 +14,13 @@ use crate::time::Timestamp;
 /// How long nothing may come before it is looked whether the release still serves. One that stands still
 /// writes nothing, and does not end either.
 const STILL_LIVE: Duration = Duration::from_secs(5);
-/// How long a release that ended may take to be started again before it is looked for.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How often in a row the target may refuse to go on.
-const ATTEMPTS: u32 = 30;
+/// The pause before a log that ended, or may have left something out, is opened again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// How often in a row the target may refuse to go on: half a minute.
+const ATTEMPTS: u32 = 120;
+/// In microseconds: a line that comes so long after it was written shows that reading is behind, and two lines so
+/// far apart that something may have been between them.
+const BEHIND: u64 = 20_000;
 
 /// What a live release wrote, or what is to be known about that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct RuntimeTail {
     /// How often in a row it could not be opened again.
     failures: u32,
     numbers: Numbers,
+    pace: Pace,
     /// A line that was read behind a gap, which is told first.
     held: Option<LogLine>,
 }
@@ -88,6 +92,7 @@ impl Engine {
             log: None,
             failures: 0,
             numbers,
+            pace: Pace::default(),
             held: None,
         };
         // A target that has no log says so now, not in the middle of an answer.
@@ -114,13 +119,18 @@ impl RuntimeTail {
         loop {
             let Some(log) = &mut self.log else {
                 if self.ended_or_open().await? {
-                    return Ok(RuntimeItem::Ended);
+                    return Ok(self.end());
                 }
                 continue;
             };
             match tokio::time::timeout(STILL_LIVE, log.next()).await {
                 Ok(Ok(Some(line))) => {
                     self.failures = 0;
+                    if self.follow && self.pace.may_have_skipped(line.micros, self.now()) {
+                        // Read anew from the last line that was given: if that is still kept, so is the rest.
+                        self.log = None;
+                        continue;
+                    }
                     if let Some(item) = self.take(line) {
                         return Ok(item);
                     }
@@ -130,9 +140,17 @@ impl RuntimeTail {
                 // Its process ended and is started again, or the target itself was.
                 Ok(Ok(None) | Err(_)) => self.log = None,
                 Err(_) if is_live(&self.inner, &self.resource, self.release.version).await? => {}
-                Err(_) => return Ok(RuntimeItem::Ended),
+                Err(_) => return Ok(self.end()),
             }
         }
+    }
+
+    /// The end; before it, that the last lines are missing if reading was behind when it came.
+    fn end(&mut self) -> RuntimeItem {
+        let (from, behind) = (self.numbers.cursor.next(), self.pace.was_reading());
+        self.log = None;
+        self.pace.before = None;
+        if behind { RuntimeItem::Gap { from, to: Seq(self.now().max(from.0)) } } else { RuntimeItem::Ended }
     }
 
     /// Opens the log again, unless the release serves no more: whether that is so.
@@ -153,7 +171,14 @@ impl RuntimeTail {
         let from = RuntimeFrom { micros: self.numbers.cursor.0, follow: self.follow };
         self.log = Some(self.executor.runtime_log(&self.release, from).await?);
         self.numbers.begin();
+        self.pace = Pace { opened: self.now(), ..self.pace };
         Ok(())
+    }
+
+    /// Microseconds since 1970.
+    fn now(&self) -> u64 {
+        let now = self.inner.previewer.clock().now();
+        u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000)
     }
 
     fn take(&mut self, line: RuntimeLine) -> Option<RuntimeItem> {
@@ -175,6 +200,42 @@ impl RuntimeTail {
                 Some(RuntimeItem::Gap { from, to })
             }
         }
+    }
+}
+
+/// Notices when lines may have been left out: a target that keeps little throws away what a slow reader has not read
+/// yet, and goes on with what is newest, without a word.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    /// When the log was opened. What was written before is read from what is kept, where nothing is left out.
+    opened: u64,
+    /// The line before, and whether it came late.
+    before: Option<(u64, bool)>,
+    /// When it was read.
+    read: Option<Instant>,
+}
+
+impl Pace {
+    /// Whether something may be missing in front of a line: the one before came late, and this one was written
+    /// a good while after it. It may also only have been quiet.
+    fn may_have_skipped(&mut self, micros: u64, now: u64) -> bool {
+        if self.is_behind() && self.before.is_some_and(|(before, _)| micros.saturating_sub(before) > BEHIND) {
+            return true;
+        }
+        self.before = Some((micros, now.saturating_sub(micros) > BEHIND));
+        self.read = Some(Instant::now());
+        false
+    }
+
+    /// Whether lines that had come late were still being read a moment ago.
+    fn was_reading(&self) -> bool {
+        let late = self.before.is_some_and(|(_, late)| late);
+        late && self.read.is_some_and(|read| read.elapsed() < STILL_LIVE)
+    }
+
+    /// Whether the last line came late, and was written after the log was opened.
+    fn is_behind(&self) -> bool {
+        self.before.is_some_and(|(before, late)| late && before > self.opened)
     }
 }
 
@@ -287,6 +348,32 @@ mod tests {
             prop_assert_eq!(&given, &all[gone..]);
             prop_assert_eq!(gaps, vec![(cursor + 1, all[gone] - 1)]);
         }
+    }
+
+    #[test]
+    fn inv_41_only_who_was_behind_may_have_missed_something() {
+        let opened = 1_000_000;
+        let skipped = |lines: &[(u64, u64)]| {
+            let mut pace = Pace { opened, ..Pace::default() };
+            lines.iter().map(|(micros, now)| pace.may_have_skipped(*micros, *now)).collect::<Vec<_>>()
+        };
+        let second = 1_000_000;
+        // Quiet in between, and each line there at once.
+        assert_eq!(
+            skipped(&[(opened + 1, opened + 2), (opened + second, opened + second + 1)]),
+            [false, false]
+        );
+        // What was kept is old, whatever lies between.
+        assert_eq!(
+            skipped(&[(5, opened), (500_000, opened), (opened + second, opened + second)]),
+            [false; 3]
+        );
+        // Behind, and then a jump.
+        let late = opened + second;
+        assert_eq!(
+            skipped(&[(opened + 1, late), (opened + 2, late), (opened + 100_000, late)]),
+            [false, false, true]
+        );
     }
 
     #[test]

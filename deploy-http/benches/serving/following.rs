@@ -18,8 +18,7 @@ const STEPS: usize = 20;
 type Received = Vec<(u64, u64)>;
 
 /// Measures, and prints what came out.
-pub(crate) async fn measure(server: &mut Server, api: SocketAddr, path: &str) {
-    let count = number("FOLLOWERS", 10_000);
+pub(crate) async fn measure(server: &mut Server, api: SocketAddr, path: &str, count: usize) {
     let before = server.memory();
     let head = format!("GET {path}/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
     let (stop, stopped) = watch::channel(false);
@@ -27,7 +26,7 @@ pub(crate) async fn measure(server: &mut Server, api: SocketAddr, path: &str) {
     for n in 0..count {
         let mut stream = TcpStream::connect(api).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        if n % 10 == 0 {
+        if n % 10 == 9 {
             dead.push(stream);
         } else {
             reading.spawn(follow(stream, stopped.clone()));
@@ -94,7 +93,7 @@ fn report(received: &[Received], durable: &HashMap<u64, u64>, count: usize) {
     delays.sort_unstable();
     let at = |part: f64| delays[((delays.len() - 1) as f64 * part) as usize] as f64 / 1_000.0;
     println!(
-        "{count} followers, a tenth of them dead: {broken} with a gap or a double in {last} events, {behind} not at the end yet; from durable to received: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
+        "{count} followers, every tenth of them dead: {broken} with a gap or a double in {last} events, {behind} not at the end yet; from durable to received: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
         at(0.5),
         at(0.99),
         at(1.0),

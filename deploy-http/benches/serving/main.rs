@@ -5,9 +5,10 @@
 //! ```
 //!
 //! The server is a process of its own with the real store; 50 deployments are unfinished while it is
-//! polled. The rounds of all four kinds of polls take turns, so that a busy machine slows all alike. Of
-//! the followers of one live run, every tenth never reads. Every other one must receive the journal, in
-//! order, without gap or double.
+//! polled. The rounds of all four kinds of polls take turns, so that a busy machine slows all alike. One
+//! live run is followed, first by one client alone, then by many of which every tenth never reads. Every
+//! other one must receive the journal, in order, without gap or double. How long it takes from an event
+//! that is durable to its bytes at the clients is printed for both.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop where it is")]
 
@@ -88,5 +89,7 @@ fn main() {
     let (api, bare) = (server.address(), server.address());
     let path = server.says();
     runtime.block_on(polling::measure(api, bare, &path));
-    runtime.block_on(following::measure(&mut server, api, &path));
+    // One alone: the time from an event that is durable to its bytes at the client.
+    runtime.block_on(following::measure(&mut server, api, &path, 1));
+    runtime.block_on(following::measure(&mut server, api, &path, number("FOLLOWERS", 10_000)));
 }

@@ -31,8 +31,8 @@ use tokio::sync::Semaphore;
 
 /// Unfinished deployments while the server is polled.
 const UNFINISHED: usize = 50;
-/// Steps of a deployment.
-const STEPS: usize = 40;
+/// Steps of a deployment: more than are let through.
+const STEPS: usize = 60;
 
 /// Steps that wait at a gate.
 struct Gated(Arc<Semaphore>);
