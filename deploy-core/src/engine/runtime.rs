@@ -1,7 +1,7 @@
 //! Following what the live release writes: numbered, resumed where it was left, and saying what is missing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::EngineError;
 use super::handle::{Engine, Inner};
@@ -147,7 +147,7 @@ impl RuntimeTail {
 
     /// The end; before it, that the last lines are missing if reading was behind when it came.
     fn end(&mut self) -> RuntimeItem {
-        let (from, behind) = (self.numbers.cursor.next(), self.pace.was_reading());
+        let (from, behind) = (self.numbers.cursor.next(), self.pace.was_reading(self.now()));
         self.log = None;
         self.pace.before = None;
         if behind { RuntimeItem::Gap { from, to: Seq(self.now().max(from.0)) } } else { RuntimeItem::Ended }
@@ -212,7 +212,7 @@ struct Pace {
     /// The line before, and whether it came late.
     before: Option<(u64, bool)>,
     /// When it was read.
-    read: Option<Instant>,
+    read: u64,
 }
 
 impl Pace {
@@ -223,14 +223,14 @@ impl Pace {
             return true;
         }
         self.before = Some((micros, now.saturating_sub(micros) > BEHIND));
-        self.read = Some(Instant::now());
+        self.read = now;
         false
     }
 
     /// Whether lines that had come late were still being read a moment ago.
-    fn was_reading(&self) -> bool {
-        let late = self.before.is_some_and(|(_, late)| late);
-        late && self.read.is_some_and(|read| read.elapsed() < STILL_LIVE)
+    fn was_reading(&self, now: u64) -> bool {
+        let recently = Duration::from_micros(now.saturating_sub(self.read)) < STILL_LIVE;
+        recently && self.before.is_some_and(|(_, late)| late)
     }
 
     /// Whether the last line came late, and was written after the log was opened.
