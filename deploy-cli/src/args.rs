@@ -10,7 +10,7 @@ use deploy_core::engine::SystemClock;
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, StepId, Version};
 use deploy_core::port::Clock as _;
 use deploy_core::schema::{self, DOCUMENTS, Document};
-use deploy_core::spec::Trigger;
+use deploy_core::spec::{Rollout, Trigger};
 use deploy_core::time::{Span, Timestamp};
 use deploy_http::{Scope, TokenId};
 
@@ -176,12 +176,27 @@ pub(crate) struct SourceArgs {
     /// Its environment [default: production]
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<Name>,
-    /// The target [default: static]
+    /// The directory of the source, by name instead of by place
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["source", "image"])]
+    pub(crate) dir: Option<PathBuf>,
+    /// The target: static, docker or fly [default: static]
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<Name>,
     /// Make it anew, even where the same source was built before by the same plan
     #[arg(long)]
     pub(crate) rebuild: bool,
+    /// With the fly target: the app [default: app in fly.toml]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+    /// With the fly target: where new machines are made
+    #[arg(long, value_name = "REGION")]
+    pub(crate) primary_region: Option<String>,
+    /// With the fly target: how machines are replaced, rolling, immediate, canary or bluegreen
+    #[arg(long, value_name = "STRATEGY", value_parser = rollouts())]
+    pub(crate) strategy: Option<Rollout>,
+    /// With the fly target: the flyctl program [default: the one on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) flyctl: Option<PathBuf>,
     /// The configuration [default: the nearest deploy.toml up to the repository's root]
     #[arg(long, env = "DEPLOY_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -219,12 +234,18 @@ pub(crate) struct UpArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The URL to ask
+    /// The URL to ask. Without a path, the usual ones are tried: /, /healthz, /health, /livez and /readyz, /_health
     #[arg(long)]
     pub(crate) url: String,
     /// A text the body must contain
     #[arg(long, value_name = "TEXT")]
     pub(crate) expected_body: Option<String>,
+    /// The status that is good [default: any 2xx]
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
+    pub(crate) expected_status: Option<u16>,
+    /// How long the first byte of the answer may take
+    #[arg(long, value_name = "TIME")]
+    pub(crate) first_byte: Option<Span>,
     /// How long it may take to become healthy
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub(crate) deadline: Span,
@@ -476,6 +497,14 @@ pub(crate) struct EdgeArgs {
     /// Leave the terminal's session; used by the control plane
     #[arg(long, hide = true)]
     pub(crate) background: bool,
+}
+
+/// The strategies of the fly target.
+fn rollouts() -> impl TypedValueParser<Value = Rollout> {
+    let words = Rollout::ALL.map(|rollout| PossibleValue::new(rollout.as_str()));
+    PossibleValuesParser::new(words).try_map(|word| {
+        Rollout::ALL.into_iter().find(|rollout| rollout.as_str() == word).ok_or("there is no such strategy")
+    })
 }
 
 /// The documents that have a schema, each with what it is.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use deploy_core::id::Name;
 use deploy_core::spec::{
-    AccessProfile, HealthProfile, LimitsProfile, NetworkProfile, Profile, RollbackProfile, RuntimeProfile,
-    SecretRef, SourceProfile,
+    AccessProfile, FlyProfile, HealthProfile, LimitsProfile, NetworkProfile, Profile, RollbackProfile,
+    RuntimeProfile, SecretRef, SourceProfile,
 };
 use serde::Deserialize;
 
@@ -31,6 +31,7 @@ struct DeployToml {
     secrets: BTreeMap<String, SecretRef>,
     rollback: RollbackProfile,
     limits: LimitsProfile,
+    fly: FlyProfile,
 }
 
 /// A configuration, from a file or empty.
@@ -85,8 +86,10 @@ impl Config {
             secrets,
             rollback,
             limits,
+            fly,
         } = parsed;
-        let profile = Profile { source, runtime, network, health, access, env, secrets, rollback, limits };
+        let profile =
+            Profile { source, runtime, network, health, access, env, secrets, rollback, limits, fly };
         Ok(Self { file: Some(file.to_owned()), resource, environment, target, profile })
     }
 }

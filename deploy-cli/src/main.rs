@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod exit;
 mod interrupts;
+mod fly;
 mod output;
 mod policy;
 mod problem;

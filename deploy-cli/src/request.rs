@@ -7,7 +7,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::SourceArgs;
 use crate::exit::Failed;
+use crate::fly;
 use crate::source::chosen;
+use crate::wiring::TARGETS;
 
 /// What the flags and the configuration ask for. A flag wins over the file.
 pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
@@ -18,13 +20,29 @@ pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
     }
     let resource = args.resource.clone().or(config.resource).unwrap_or_else(|| name_of(&chosen.name));
     let default = |name: &str| name.parse::<Name>().expect("a valid name");
+    let target = args.target.clone().or(config.target).unwrap_or_else(|| default("static"));
+    supported(&target)?;
+    if target.as_str() == "fly" {
+        fly::complete(&mut config.profile, &chosen.source, args)?;
+    } else {
+        fly::refuse_flags(args, &target)?;
+    }
     Ok(PlanRequest {
         resource,
         environment: args.environment.clone().or(config.environment).unwrap_or_else(|| default("production")),
-        target: args.target.clone().or(config.target).unwrap_or_else(|| default("static")),
+        target,
         source: chosen.source,
         profile: config.profile,
     })
+}
+
+/// Refuses a target that nothing here carries out, before anything is looked at.
+fn supported(target: &Name) -> Result<(), Failed> {
+    if TARGETS.contains(&target.as_str()) {
+        return Ok(());
+    }
+    let message = format!("there is no target {:?}; supported: {}", target.as_str(), TARGETS.join(", "));
+    Err(Failed::usage("unsupported_target", message))
 }
 
 /// A resource name from a source's name: what is not a letter or digit becomes a hyphen.

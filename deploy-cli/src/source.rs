@@ -29,7 +29,7 @@ pub(crate) fn chosen(args: &SourceArgs) -> Result<Chosen, Failed> {
         let config = Config::load(args.config.as_deref(), Path::new("."))?;
         return Ok(Chosen { name: reference.name().to_owned(), source: Source::Image { reference }, config });
     }
-    let given = args.source.as_deref();
+    let given = args.source.as_deref().or(args.dir.as_deref());
     let text = given.and_then(Path::to_str).filter(|text| is_remote(text));
     match text {
         Some(text) => remote(text, args),
@@ -63,7 +63,7 @@ fn remote(text: &str, args: &SourceArgs) -> Result<Chosen, Failed> {
 
 /// The configuration that holds for a source, or the one that would: in the directory itself.
 pub(crate) fn config_file(args: &SourceArgs) -> Result<PathBuf, Failed> {
-    let start = args.source.clone().unwrap_or_else(|| PathBuf::from("."));
+    let start = args.source.clone().or_else(|| args.dir.clone()).unwrap_or_else(|| PathBuf::from("."));
     if let (Some(named), false) = (&args.config, args.config.as_ref().is_some_and(|named| named.exists())) {
         return Ok(named.clone());
     }

@@ -7,15 +7,19 @@ use deploy_core::engine::{Previewer, SystemClock};
 use deploy_core::failure::Failure;
 use deploy_core::id::Name;
 use deploy_core::port::{Clock, Executor, Sources};
-use deploy_core::spec::SecretRef;
+use deploy_core::spec::{FlyProfile, SecretRef};
 use deploy_detect::Catalogue;
 use deploy_docker::{DockerConfig, DockerExecutor, EngineFacts};
+use deploy_fly::{FlyConfig, FlyExecutor};
 use deploy_source::{GitPolicy, SourceReader};
 use deploy_static::{StaticConfig, StaticExecutor};
 use serde::Deserialize;
 
 use crate::exit::Failed;
 use crate::state::State;
+
+/// The targets, by name.
+pub(crate) const TARGETS: [&str; 3] = ["static", "docker", "fly"];
 
 /// Where the data plane listens unless it is told otherwise.
 pub(crate) const EDGE_ADDRESS: SocketAddr =
@@ -62,6 +66,34 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
     DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve)
 }
 
+/// The fly target of a state directory.
+pub(crate) fn fly_executor(state: &State) -> FlyExecutor {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let config = FlyConfig {
+        work: state.work().join("fly"),
+        releases: state.work().join("fly-releases"),
+        flyctl: set("DEPLOY_FLYCTL").unwrap_or_else(|| "flyctl".to_owned()).into(),
+        app_url: set("DEPLOY_FLY_APP_URL"),
+        environment: std::env::vars_os().collect(),
+        recipe: Arc::new(deploy_docker::dockerfile),
+    };
+    FlyExecutor::new(config, Arc::new(sources()), Arc::new(SystemClock))
+}
+
+/// An error that helps where there is no flyctl to deploy with.
+pub(crate) fn require_flyctl(state: &State, fly: &FlyProfile) -> Result<(), Failed> {
+    if fly_executor(state).flyctl(fly).is_some() {
+        return Ok(());
+    }
+    let message = match &fly.flyctl {
+        Some(path) => format!("{path} is not a program"),
+        None => "there is no program flyctl on PATH".to_owned(),
+    };
+    Err(Failed::usage("flyctl_missing", message)
+        .hint("install flyctl: https://fly.io/docs/flyctl/install")
+        .hint("or say where it is with --flyctl"))
+}
+
 /// Where the engine is: what the docker command asks first.
 fn docker_host() -> String {
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
@@ -102,8 +134,11 @@ fn edge_address(state: &State) -> SocketAddr {
 /// Previews without a control plane.
 pub(crate) fn previewer(state: &State) -> Previewer {
     let installation = state.named().unwrap_or_else(nobody);
-    let executors: Vec<Arc<dyn Executor>> =
-        vec![Arc::new(static_executor(state)), Arc::new(docker_executor(state, installation))];
+    let executors: Vec<Arc<dyn Executor>> = vec![
+        Arc::new(static_executor(state)),
+        Arc::new(docker_executor(state, installation)),
+        Arc::new(fly_executor(state)),
+    ];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Previewer::from_parts(Arc::new(sources()), Arc::new(Catalogue), executors, clock)
 }

@@ -5,6 +5,8 @@ mod place;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::acceptance::Acceptance;
+use crate::auto_rollback::Observed;
 use crate::diagnosis;
 use crate::evidence::Fact;
 
@@ -130,6 +132,22 @@ failure_codes! {
         "It could not be found out whether a step took effect.", "look at the target by hand, then say what you found";
     UndoFailed, "undo_failed", Permanent, true,
         "What a step did could not be undone.", "restore the release by hand: see what is live now";
+    ProviderAuth, "provider_auth", Permanent, false,
+        "The provider does not know who asks, or does not let them.", "log in with `flyctl auth login`, or set FLY_API_TOKEN for the control plane";
+    AppNotFound, "app_not_found", Permanent, false,
+        "The provider has no such app, or does not show it to who asks.", "correct fly.app, or make the app with `flyctl apps create`";
+    ProviderConfig, "provider_config", Permanent, false,
+        "The provider's configuration of the app is not valid.", "correct the line and key that the message names in fly.toml";
+    ProviderRefused, "provider_refused", Permanent, false,
+        "The provider refused what was asked for.", "read what it said in the evidence";
+    ProviderCapacity, "provider_capacity", Permanent, true,
+        "The provider has no room for the machines there.", "choose another fly.primaryRegion, or try again later";
+    ReleaseCommandFailed, "release_command_failed", Permanent, false,
+        "The release command of fly.toml ended with an error.", "read the log, mend the command, then deploy again";
+    RateLimited, "rate_limited", Transient, true,
+        "The provider was asked too often.", "wait a minute, then retry";
+    ProviderUnavailable, "provider_unavailable", Transient, true,
+        "The provider did not answer, or not with an answer.", "look at status.flyio.net, then retry";
     Cancelled, "cancelled", Permanent, true,
         "The step was stopped on request.", "deploy again when you are ready";
     RecordDamaged, "record_damaged", Permanent, false,
@@ -160,12 +178,25 @@ pub struct Failure {
     /// The last lines of output, at most [`TAIL_LINES`].
     #[serde(default)]
     pub tail: Vec<String>,
+    /// What was seen of the new release, where the target replaces what serves by itself: what going back depends on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub observed: Option<Observed>,
+    /// The acceptance checks that it settled.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub acceptance: Vec<Acceptance>,
 }
 
 impl Failure {
     /// A failure without evidence yet.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), evidence: Vec::new(), tail: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            evidence: Vec::new(),
+            tail: Vec::new(),
+            observed: None,
+            acceptance: Vec::new(),
+        }
     }
 
     /// Adds what shows it.

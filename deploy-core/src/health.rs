@@ -81,6 +81,9 @@ pub struct HealthPolicy {
     /// A text the body must contain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected_body: Option<String>,
+    /// How long the first byte of a good answer may take; only measured when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_byte: Option<Span>,
 }
 
 impl HealthPolicy {
@@ -111,6 +114,7 @@ impl Default for HealthPolicy {
             deadline: Span::from_secs(10),
             expected_status: None,
             expected_body: None,
+            first_byte: None,
         }
     }
 }

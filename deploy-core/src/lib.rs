@@ -83,6 +83,8 @@
 //! ```
 
 pub mod admission;
+pub mod acceptance;
+pub mod auto_rollback;
 pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
 pub mod codes {}
@@ -116,6 +118,7 @@ pub mod port;
 mod projection;
 pub mod queue;
 pub mod reason;
+pub mod redact;
 pub mod reject;
 pub mod runtime_log;
 #[cfg(feature = "schema")]

@@ -64,6 +64,19 @@ pub struct Live {
     pub host: String,
     /// Where it answers.
     pub url: String,
+    /// Whether it ever passed verification: one that did not is no release to go back to.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub verified: bool,
+}
+
+/// What is recorded without saying so was verified.
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+const fn is_yes(verified: &bool) -> bool {
+    *verified
 }
 
 /// What the target and the records hold when a plan is drafted.
@@ -534,6 +547,9 @@ pub struct ReleaseRecord {
     pub deployment: DeploymentId,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it passed verification. One that serves although it did not is not one to go back to.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub verified: bool,
     /// The configuration it was verified with.
     pub outline: Outline,
 }

@@ -1,5 +1,6 @@
 //! From a deployment to what people and programs see: status words, hints, exit codes, releases.
 
+use crate::acceptance::Acceptance;
 use crate::deployment::{Deployment, Gate};
 use crate::diagnosis;
 use crate::event::{Cause, RollbackCause};
@@ -46,6 +47,7 @@ impl Deployment {
             recovery,
             residue: self.residue(),
             live_now: self.live_now(),
+            acceptance: run.map(acceptance).unwrap_or_default(),
             release: matches!(self.outcome(), Some(Outcome::Succeeded))
                 .then(|| run.map(Run::version))
                 .flatten(),
@@ -333,6 +335,7 @@ impl Deployment {
                 url: url.or_else(|| outline.access.url.clone()).unwrap_or_default(),
                 deployment: self.id,
                 created_at: self.updated_at,
+                verified: matches!(ended.outcome(), Outcome::Succeeded),
                 outline,
             })
         };
@@ -345,13 +348,28 @@ impl Deployment {
     }
 }
 
+/// The acceptance checks that the steps settled, in order.
+fn acceptance(run: &Run) -> Vec<Acceptance> {
+    let settled = run.steps().filter_map(|(_, record)| match &record.state {
+        StepState::Done { output, .. } => Some(&output.acceptance),
+        StepState::Failed { failure } => Some(&failure.acceptance),
+        StepState::Pending
+        | StepState::Running { .. }
+        | StepState::InDoubt { .. }
+        | StepState::Waiting { .. }
+        | StepState::Unknown { .. }
+        | StepState::Skipped => None,
+    });
+    settled.flatten().cloned().collect()
+}
+
 fn unknown_step(run: &Run) -> Option<(&Step, &StepRecord)> {
     run.steps().find(|(_, record)| matches!(record.state, StepState::Unknown { .. }))
 }
 
 fn failure_status(cause: &Cause) -> FailureStatus {
     let likely = diagnosis::likely(&cause.failure);
-    let Failure { code, message, evidence, tail } = cause.failure.clone();
+    let Failure { code, message, evidence, tail, observed: _, acceptance: _ } = cause.failure.clone();
     FailureStatus {
         phase: cause.phase,
         step: cause.step.clone(),

@@ -183,6 +183,16 @@ reason_codes! {
         "The policy was changed and can't be read. The one before it counts.", "correct the file at the line that the message names";
     PolicyRefused, "policy_refused", Plan, None,
         "A rule of whoever runs this says no.", "see what the message names";
+    FlyAppMissing, "fly_app_missing", Plan, Some("fly.app"),
+        "Nothing says which fly app it is.", "set fly.app, or app in fly.toml";
+    FlyAppInvalid, "fly_app_invalid", Plan, Some("fly"),
+        "What is set for fly can't be a name, a region or a path.", "correct the value that the message names";
+    FlyConfigInvalid, "fly_config_invalid", Plan, None,
+        "fly.toml holds a mistake.", "correct the line and key that the message names";
+    FlyctlMissing, "flyctl_missing", Plan, Some("fly.flyctl"),
+        "The program flyctl is not there.", "install flyctl, or say where it is with --flyctl";
+    NoCandidate, "no_candidate", Plan, None,
+        "The target replaces what serves by itself: the new release can't be checked beside it before users see it.", "expect that users meet the new release before it has proved itself; it is taken back if it does not";
     PortTaken, "port_taken", Plan, Some("access.port"),
         "The port is used by another resource.", "choose another access.port";
 }

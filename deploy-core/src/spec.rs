@@ -147,6 +147,9 @@ pub struct Profile {
     pub rollback: RollbackProfile,
     /// Bounds of a run.
     pub limits: LimitsProfile,
+    /// What only the fly target needs.
+    #[serde(skip_serializing_if = "FlyProfile::is_empty")]
+    pub fly: FlyProfile,
 }
 
 /// `[source]`
@@ -303,6 +306,70 @@ pub struct HealthProfile {
     /// A text the body must contain.
     #[serde(skip_serializing_if = "Option::is_none", alias = "expected_body")]
     pub expected_body: Option<String>,
+    /// How long the first byte of a good answer may take; only measured when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "first_byte")]
+    pub first_byte: Option<Span>,
+}
+
+/// How machines are replaced on fly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Rollout {
+    /// One after another.
+    Rolling,
+    /// All at once, without waiting for any.
+    Immediate,
+    /// One that is thrown away first, then one after another.
+    Canary,
+    /// All new ones beside the old ones, then the traffic.
+    Bluegreen,
+}
+
+impl Rollout {
+    /// Every strategy.
+    pub const ALL: [Self; 4] = [Self::Rolling, Self::Immediate, Self::Canary, Self::Bluegreen];
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Immediate => "immediate",
+            Self::Canary => "canary",
+            Self::Bluegreen => "bluegreen",
+        }
+    }
+}
+
+/// `[fly]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FlyProfile {
+    /// The app, which must exist; `app` of `fly.toml` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Where new machines are made; `primary_region` of `fly.toml`, else fly's choice, when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "primary_region")]
+    pub primary_region: Option<String>,
+    /// How machines are replaced; `deploy.strategy` of `fly.toml`, else rolling, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Rollout>,
+    /// The flyctl program, as an absolute path; the one on the control plane's `PATH` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flyctl: Option<String>,
+}
+
+impl FlyProfile {
+    /// Whether nothing is fixed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.app.is_none()
+            && self.primary_region.is_none()
+            && self.strategy.is_none()
+            && self.flyctl.is_none()
+    }
 }
 
 /// `[access]`

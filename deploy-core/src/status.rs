@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::acceptance::Acceptance;
 use crate::diagnosis::Diagnosis;
 use crate::evidence::Fact;
 use crate::failure::FailureCode;
@@ -277,6 +278,9 @@ pub struct Status {
     pub residue: Vec<StepId>,
     /// What serves now; absent when nothing does, or when it is not known.
     pub live_now: Option<LiveNow>,
+    /// The acceptance checks that were settled so far.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub acceptance: Vec<Acceptance>,
     /// The release it made or restored; absent until it succeeded.
     pub release: Option<Version>,
     /// The artifact, once there is one.

@@ -7,8 +7,7 @@ use deploy_core::failure::HEARD_LINES;
 use deploy_core::id::{DeploymentId, Seq, StepId};
 use deploy_core::log::{LINE_BYTES, LogLevel, LogLine, LogSource, cut_line};
 use deploy_core::port::{Clock, LogSink};
-
-use crate::secrets::Redactor;
+use deploy_core::redact::Redactor;
 
 /// Writes the lines of one step, and remembers the last ones that were not our own.
 #[derive(Clone)]

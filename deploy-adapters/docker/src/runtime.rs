@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::front::{Front, upstream};
 use crate::lines::Lines;
 use crate::names::LABEL_VERSION;
-use crate::secrets::Redactor;
+use deploy_core::redact::Redactor;
 
 /// Opens the log of the container that a release is served from.
 pub(crate) async fn open(

@@ -51,6 +51,16 @@ pub trait Looks: Send {
     fn expects(&self) -> String;
 }
 
+impl<L: Looks> Looks for &mut L {
+    fn look(&mut self, timeout: Span) -> impl Future<Output = Look> + Send {
+        (**self).look(timeout)
+    }
+
+    fn expects(&self) -> String {
+        (**self).expects()
+    }
+}
+
 /// A policy was met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
@@ -202,7 +212,12 @@ fn failed(attempt: Attempt, (attempts, took): (u32, Span), expected: &str) -> Fa
             (FailureCode::WrongRelease, message)
         }
         Judgement::Bad(Problem {
-            kind: ProblemKind::NoAnswer | ProblemKind::Status | ProblemKind::Body | ProblemKind::Command,
+            kind:
+                ProblemKind::NoAnswer
+                | ProblemKind::Status
+                | ProblemKind::Body
+                | ProblemKind::Slow
+                | ProblemKind::Command,
             message,
         }) => (FailureCode::Unhealthy, message),
         Judgement::Good => {
@@ -219,7 +234,7 @@ fn failed(attempt: Attempt, (attempts, took): (u32, Span), expected: &str) -> Fa
     }
 }
 
-fn answered(observation: &Observation) -> String {
+pub(crate) fn answered(observation: &Observation) -> String {
     let took = round(observation.elapsed);
     match &observation.outcome {
         Ok(answer) => match &answer.release {

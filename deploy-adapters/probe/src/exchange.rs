@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use crate::limits::Limits;
 use crate::observation::{Answer, Observation, ProbeError};
 use crate::target::{Address, Target};
+use crate::tls;
 
 /// How much of a header's value is kept.
 const VALUE_BYTES: usize = 200;
@@ -44,13 +45,14 @@ impl Prober {
         };
         let (started, within) = (Instant::now(), target.timeout.as_duration());
         let outcome = match timeout(within, self.ask(target, wanted)).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|(answer, at)| Answer { first_byte: at - started, ..answer }),
             Err(_) => Err(ProbeError::TimedOut { within }),
         };
         Observation { outcome, elapsed: started.elapsed() }
     }
 
-    async fn ask(&self, target: &Target, wanted: usize) -> Result<Answer, ProbeError> {
+    /// The answer, and when its first byte was there.
+    async fn ask(&self, target: &Target, wanted: usize) -> Result<(Answer, Instant), ProbeError> {
         let request = request(target)?;
         let failed = |error: io::Error| {
             // There is no socket, or a socket without anybody behind it.
@@ -65,6 +67,12 @@ impl Prober {
                 let stream = TcpStream::connect(address).await.map_err(failed)?;
                 self.exchange(stream, request, wanted).await
             }
+            Address::Tls(address, name) => {
+                let stream = TcpStream::connect(address).await.map_err(failed)?;
+                let stream = tls::handshake(name, stream).await;
+                let stream = stream.map_err(|error| ProbeError::Connection { what: error.to_string() })?;
+                self.exchange(stream, request, wanted).await
+            }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await.map_err(failed)?;
                 self.exchange(stream, request, wanted).await
@@ -77,7 +85,7 @@ impl Prober {
         stream: impl AsyncRead + AsyncWrite + Unpin,
         request: Request<Empty<Bytes>>,
         wanted: usize,
-    ) -> Result<Answer, ProbeError> {
+    ) -> Result<(Answer, Instant), ProbeError> {
         let handshake = http1::Builder::new()
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.header_bytes)
@@ -85,7 +93,8 @@ impl Prober {
         let (mut sender, connection) = handshake.await.map_err(|error| broken(&error))?;
         let exchange = async move {
             let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
-            read(response, wanted).await
+            let at = Instant::now();
+            Ok((read(response, wanted).await?, at))
         };
         alongside(connection, exchange).await
     }

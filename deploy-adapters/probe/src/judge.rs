@@ -32,6 +32,8 @@ pub enum ProblemKind {
     Status,
     /// The body is empty, or does not contain the expected text.
     Body,
+    /// The first byte of the answer came too late.
+    Slow,
     /// A command that was run beside the release did not end with 0.
     Command,
     /// Another release answered, or something that does not say which release it is.
@@ -52,6 +54,7 @@ pub fn judge(
         Ok(answer) => other_release(answer, expected_release)
             .or_else(|| status(answer, policy))
             .or_else(|| body(answer, policy))
+            .or_else(|| slow(answer, policy))
             .or_else(|| no_release(answer, expected_release)),
     };
     problem.map_or(Judgement::Good, Judgement::Bad)
@@ -100,6 +103,13 @@ fn body(answer: &Answer, policy: &HealthPolicy) -> Option<Problem> {
     }
 }
 
+fn slow(answer: &Answer, policy: &HealthPolicy) -> Option<Problem> {
+    let limit = policy.first_byte?;
+    let message =
+        format!("the first byte came after {}ms; at most {limit} is allowed", answer.first_byte.as_millis());
+    (answer.first_byte > limit.as_duration()).then_some(Problem { kind: ProblemKind::Slow, message })
+}
+
 /// Statuses that never come with a body.
 fn has_body(status: u16) -> bool {
     !matches!(status, 204 | 205 | 304)
@@ -121,6 +131,9 @@ pub(crate) fn expectation(policy: &HealthPolicy, expected_release: Option<&Diges
         Some(body) => text.push_str(&format!(", a body with {body:?}")),
         None if policy.check.is_http() => text.push_str(", a body that is not empty"),
         None => {}
+    }
+    if let Some(limit) = policy.first_byte {
+        text.push_str(&format!(", its first byte within {limit}"));
     }
     if let Some(release) = expected_release {
         text.push_str(&format!(", from release {release}"));

@@ -9,8 +9,8 @@
 //! | [`check`] | observes until a health policy is decided |
 //! | [`decide`] | the same for any other way to look: a connection, a command |
 //!
-//! A probe connects to exactly the address in its [`Target`] and never resolves, redirects or speaks TLS. For a URL
-//! that somebody typed, [`resolve_and_check`] resolves once, looks at every address that came back, and gives a
+//! A probe connects to exactly the address in its [`Target`] and never resolves or redirects. For a URL that somebody
+//! typed, [`resolve_and_check`] resolves once, looks at every address that came back, and gives a
 //! target with the address it looked at: a name that changes its answer meanwhile changes nothing.
 
 mod address;
@@ -20,7 +20,9 @@ mod judge;
 mod limits;
 mod observation;
 mod target;
+mod tls;
 mod url;
+mod url_looks;
 
 pub use address::{AddressClass, AddressPolicy, classify};
 pub use check::{Attempt, Connecting, Look, Looks, Passed, check, decide};
@@ -30,3 +32,4 @@ pub use limits::Limits;
 pub use observation::{Answer, Observation, ProbeError};
 pub use target::{Address, Target};
 pub use url::{HttpUrl, Resolve, SystemResolver, UrlError, resolve_and_check};
+pub use url_looks::{Answered, AskingUrl, CASCADE, Paths};

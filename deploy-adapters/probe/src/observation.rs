@@ -26,6 +26,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the body goes on behind that.
     pub truncated: bool,
+    /// How long it took until the first byte of the answer was there.
+    pub first_byte: Duration,
 }
 
 /// How many bytes of a body are shown to people.

@@ -13,12 +13,15 @@ pub enum Address {
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
+    /// A TCP address and port where TLS is spoken, and the name that its certificate must be for.
+    Tls(SocketAddr, String),
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address, name) => write!(f, "{address} ({name})"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

@@ -54,7 +54,9 @@ pub enum UrlError {
 pub struct HttpUrl {
     /// The host, without brackets.
     pub host: String,
-    /// The port; 80 when there is none.
+    /// Whether TLS is spoken: `https`.
+    pub tls: bool,
+    /// The port; 80, or 443 with TLS, when there is none.
     pub port: u16,
     /// The `Host` header.
     pub authority: String,
@@ -63,7 +65,7 @@ pub struct HttpUrl {
 }
 
 impl HttpUrl {
-    /// Reads `http://host[:port][/path]`. A user name, another scheme or anything odd is refused, not interpreted.
+    /// Reads `http://host[:port][/path]` or `https://`. A user name, another scheme or anything odd is refused, not interpreted.
     ///
     /// # Errors
     /// [`UrlError::Invalid`].
@@ -77,18 +79,18 @@ impl HttpUrl {
             return Err(invalid("it holds a backslash, a space or a character outside ASCII"));
         }
         let uri: Uri = url.parse().map_err(|_| invalid("it is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(invalid("this check speaks plain HTTP only")),
-            Some(_) | None => return Err(invalid("it does not begin with http://")),
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(_) | None => return Err(invalid("it does not begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| invalid("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(invalid("it holds a user name"));
         }
         // Read here, because the parser takes a port that is too large for none.
         let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => Some(80),
+            Some("") => Some(if tls { 443 } else { 80 }),
             Some(port) => port.strip_prefix(':').and_then(|port| port.parse().ok()),
             None => None,
         };
@@ -99,7 +101,7 @@ impl HttpUrl {
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), port, authority: authority.to_string(), path })
+        Ok(Self { host: host.to_owned(), tls, port, authority: authority.to_string(), path })
     }
 }
 
@@ -130,7 +132,7 @@ pub async fn resolve_and_check(
     resolver: &impl Resolve,
     within: Span,
 ) -> Result<Target, UrlError> {
-    let HttpUrl { host, port, authority, path } = HttpUrl::parse(url)?;
+    let HttpUrl { host, tls, port, authority, path } = HttpUrl::parse(url)?;
     let unresolved = |why: String| UrlError::Unresolved { host: host.clone(), why };
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -144,5 +146,6 @@ pub async fn resolve_and_check(
         return Err(UrlError::Refused { host, address, why });
     }
     let address = *addresses.first().ok_or_else(|| unresolved("it has no address".to_owned()))?;
-    Ok(Target { address: Address::Tcp(address), host: authority, path, timeout: within })
+    let address = if tls { Address::Tls(address, host) } else { Address::Tcp(address) };
+    Ok(Target { address, host: authority, path, timeout: within })
 }

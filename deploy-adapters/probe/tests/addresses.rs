@@ -195,7 +195,6 @@ const INVALID: &[&str] = &[
     "",
     "http://",
     "http:///",
-    "https://example.com",
     "unix:///run/docker.sock",
     "unix://x",
     "file:///etc/passwd",
@@ -293,6 +292,8 @@ fn urls_are_read_into_their_parts() {
         ("http://a?y", "a", 80, "a", "/?y"),
         ("http://[::1]:81/x", "::1", 81, "[::1]:81", "/x"),
         ("HTTP://a/#part", "a", 80, "a", "/"),
+        ("https://a/x", "a", 443, "a", "/x"),
+        ("https://a:8443", "a", 8443, "a:8443", "/"),
     ] {
         let parts = HttpUrl::parse(url).unwrap();
         assert_eq!(

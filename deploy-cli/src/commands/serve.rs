@@ -30,7 +30,7 @@ use crate::policy::Policy;
 use crate::state::State;
 use crate::telemetry::Telemetry;
 use crate::tokens::StoredTokens;
-use crate::wiring::{docker_executor, sources, static_executor};
+use crate::wiring::{docker_executor, fly_executor, sources, static_executor};
 
 /// How long running work and open requests may take when the control plane is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -80,7 +80,8 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let telemetry = Telemetry::start(&instruments);
     let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue)
         .executor(static_executor(state))
-        .executor(docker_executor(state, state.installation()?));
+        .executor(docker_executor(state, state.installation()?))
+        .executor(fly_executor(state));
     let policy = args.policy.clone().unwrap_or_else(|| state.policy());
     let builder = builder.admission(Policy::open(policy, state.releases())?);
     let engine = instrumented(builder).build();

@@ -18,9 +18,10 @@ use crate::args::UpArgs;
 use crate::background::ensure_control_plane;
 use crate::exit::{Exit, Failed};
 use crate::interrupts::Interrupts;
+use crate::fly;
 use crate::output::{json, result, tell};
 use crate::request::{plan_request, spec};
-use crate::wiring::{previewer, require_docker, sources};
+use crate::wiring::{previewer, require_docker, require_flyctl, sources};
 
 pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     if args.dry_run {
@@ -29,6 +30,10 @@ pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
     let plan = plan_request(&args.source)?;
     if plan.target.as_str() == "docker" {
         require_docker(&cx.state).await?;
+    }
+    if plan.target.as_str() == "fly" {
+        fly::require_app(&plan.profile)?;
+        require_flyctl(&cx.state, &plan.profile.fly)?;
     }
     let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
     let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
@@ -93,10 +98,16 @@ fn detached(cx: &Context, submission: &Submission) -> Exit {
 /// What would be handed to the target: for a static site, its files. Nothing is touched.
 async fn dry_run(cx: &Context, args: &UpArgs) -> Result<Exit, Failed> {
     let document = preview::document(cx, &args.source).await?;
+    if document.target.as_str() == "fly" {
+        fly::require_app(&plan_request(&args.source)?.profile)?;
+    }
     if preview::exit_of(&document) == Exit::Blocked {
         return Ok(preview::show(cx, &document));
     }
     let request = plan_request(&args.source)?;
+    if request.target.as_str() == "fly" {
+        return fly::dry_run(cx, &args.source, &document).await;
+    }
     let dockerfile = dockerfile(cx, args).await?;
     let files = match document.commands.is_empty() {
         true => files(&request.source, &request.profile, &document).await,

@@ -5,7 +5,9 @@ use deploy_core::engine::SystemClock;
 use deploy_core::health::HealthPolicy;
 use deploy_core::port::Clock;
 use deploy_core::time::Span;
-use deploy_probe::{AddressPolicy, Prober, SystemResolver, check, resolve_and_check};
+use deploy_probe::{
+    AddressPolicy, AskingUrl, Paths, Prober, SystemResolver, UrlError, decide, resolve_and_check,
+};
 use serde_json::json;
 
 use super::Context;
@@ -17,24 +19,42 @@ use crate::output::{clean, json, result, tell};
 const TIMEOUT: Span = Span::from_secs(5);
 
 pub(crate) async fn verify(cx: &Context, args: VerifyArgs) -> Result<Exit, Failed> {
-    let target = resolve_and_check(&args.url, &AddressPolicy::local(), &SystemResolver, TIMEOUT)
-        .await
-        .map_err(|error| Failed::usage("url_refused", error.to_string()))?;
+    let (addresses, resolver) = (AddressPolicy::local(), SystemResolver);
+    let path = match resolve_and_check(&args.url, &addresses, &resolver, TIMEOUT).await {
+        Ok(target) => target.path,
+        Err(error @ (UrlError::Invalid { .. } | UrlError::Refused { .. })) => {
+            return Err(Failed::usage("url_refused", error.to_string()));
+        }
+        // A name that does not resolve now is what an outage looks like.
+        Err(UrlError::Unresolved { .. }) => path_of(&args.url).to_owned(),
+    };
+    let paths = if path_of(&args.url).is_empty() { Paths::Cascade } else { Paths::One(path.clone()) };
     let policy = HealthPolicy {
-        path: target.path.clone(),
+        path,
         interval: Span::from_millis(250),
         timeout: TIMEOUT,
         healthy_after: 1,
         deadline: args.deadline,
+        expected_status: args.expected_status,
         expected_body: args.expected_body,
+        first_byte: args.first_byte,
         ..HealthPolicy::default()
     };
+    let prober = Prober::default();
+    let mut asking = AskingUrl::new(&prober, (&args.url, paths), (&addresses, &resolver), &policy);
     let clock = || SystemClock.now();
-    let checked = check(&Prober::default(), &target, &policy, None, clock, &Cancel::new(), |_| {}).await;
-    match checked {
+    match decide(&mut asking, &policy, clock, &Cancel::new(), |_| {}).await {
         Ok(passed) => {
             if cx.json {
-                json(&json!({ "healthy": true, "url": args.url, "attempts": passed.attempts }));
+                let good = asking.answered();
+                json(&json!({
+                    "healthy": true,
+                    "url": args.url,
+                    "attempts": passed.attempts,
+                    "path": good.map(|good| &good.path),
+                    "status": good.map(|good| good.status),
+                    "firstByteMs": good.map(|good| good.first_byte.as_millis()),
+                }));
             } else {
                 result(&args.url);
             }
@@ -51,4 +71,10 @@ pub(crate) async fn verify(cx: &Context, args: VerifyArgs) -> Result<Exit, Faile
             Ok(Exit::Unhealthy)
         }
     }
+}
+
+/// What stands behind the host of a URL.
+fn path_of(url: &str) -> &str {
+    let behind = url.split_once("://").map_or("", |(_, behind)| behind);
+    behind.find(['/', '?']).map_or("", |at| &behind[at..])
 }

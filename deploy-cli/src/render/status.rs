@@ -24,9 +24,17 @@ pub(crate) fn conclusion(status: &Status) -> String {
         seconds(took.as_millis())
     );
     failure(&mut text, status);
+    acceptance(&mut text, status);
     live(&mut text, status);
     next(&mut text, status);
     text
+}
+
+fn acceptance(text: &mut String, status: &Status) {
+    for checked in &status.acceptance {
+        let (name, outcome) = (checked.name.as_str(), checked.outcome.as_str());
+        let _ = writeln!(text, "  proved  {name} {outcome}: {}", clean(&checked.message));
+    }
 }
 
 fn headline(status: &Status) -> &'static str {

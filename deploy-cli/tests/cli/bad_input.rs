@@ -424,21 +424,16 @@ fn an_exact_edge_address_that_is_in_use() {
 }
 
 #[test]
-fn an_unsupported_target_is_blocked_and_the_supported_ones_are_listed() {
+fn an_unsupported_target_is_refused_and_the_supported_ones_are_listed() {
     let place = Place::new();
     let url = place.with_v1();
-    for command in ["plan", "up"] {
-        let run = place.run(&[command, "v1", "--resource", "web", "--target", "vercel"]);
-        let said = format!("{}{}", run.out, run.err);
-        assert_eq!(run.code, 4, "{run:#?}");
-        assert!(
-            said.contains("[unsupported_target]") && said.contains("vercel") && said.contains("static"),
-            "{said}"
-        );
+    for target in ["vercel", "cloudflare", "kamal", "anything"] {
+        for command in [&["plan"][..], &["up"], &["up", "--dry-run"]] {
+            let rest = ["v1", "--resource", "web", "--target", target];
+            let run = place.run(&[command, &rest].concat());
+            run.refuses(2, "unsupported_target").says(target).says("static, docker, fly");
+        }
     }
-    let plan = place.json(&["plan", "v1", "--target", "vercel"]);
-    let reason = &plan["blockedReasons"][0];
-    assert!(reason["evidence"].to_string().contains("static"), "{reason:#}");
     serves(&url, "first");
 }
 

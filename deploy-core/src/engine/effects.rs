@@ -13,11 +13,14 @@ use crate::effect::{Effect, EffectKind};
 use crate::failure::{Failure, FailureCode};
 use crate::id::{Digest, Fence, StepId, Version};
 use crate::lifecycle::{Phase, Run};
+use crate::log::LogLine;
 use crate::plan::{Draft, Output, Step};
 use crate::port::{
-    Executor, Keep, Live, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey, SurveyRequest,
+    Executor, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey,
+    SurveyRequest,
 };
 use crate::reason::{Reason, ReasonCode};
+use crate::redact::Redactor;
 use crate::spec::{Source, Spec};
 
 /// What became of an effect.
@@ -168,22 +171,26 @@ async fn on_step(
     };
     let cx = context(inner, deployment, run, effect, cancel);
     let step: &Step = step;
-    let id = id.clone();
+    let (id, clean) = (id.clone(), Redactor::default());
     match &effect.kind {
         EffectKind::Claim | EffectKind::Inspect | EffectKind::Draft => {
             failed(effect, Failure::new(FailureCode::Internal, "not a step's effect"))
         }
         EffectKind::Perform { .. } => match executor.perform(effect, step, &cx).await {
-            Ok(output) => Report::StepDone { step: id, output },
-            Err(failure) => Report::StepFailed { step: id, failure },
+            Ok(output) => Report::StepDone { step: id, output: clean.clean_output(output) },
+            Err(failure) => Report::StepFailed { step: id, failure: clean.clean_failure(failure) },
         },
         EffectKind::Probe { .. } => {
-            let found = executor.probe(&key, step, &cx).await.unwrap_or(Probe::Unknown);
+            let found = match executor.probe(&key, step, &cx).await {
+                Ok(Probe::Present { output }) => Probe::Present { output: clean.clean_output(output) },
+                Ok(found @ (Probe::Absent | Probe::Unknown)) => found,
+                Err(_) => Probe::Unknown,
+            };
             Report::Probed { step: id, found }
         }
         EffectKind::Undo { .. } => match executor.undo(effect, step, &cx).await {
             Ok(()) => Report::Undone { step: id },
-            Err(failure) => Report::UndoFailed { step: id, failure },
+            Err(failure) => Report::UndoFailed { step: id, failure: clean.clean_failure(failure) },
         },
     }
 }
@@ -213,7 +220,17 @@ fn context(
         version: run.version(),
         source: deployment.spec().source.pinned(&run.plan().outline().source),
         cancel,
-        logs: Arc::clone(&inner.store) as Arc<dyn crate::port::LogSink>,
+        logs: Arc::new(CleanLines(Arc::clone(&inner.store) as Arc<dyn LogSink>)),
+    }
+}
+
+/// Takes what can only be a token out of every line, whoever wrote it.
+struct CleanLines(Arc<dyn LogSink>);
+
+impl LogSink for CleanLines {
+    fn line(&self, line: LogLine) {
+        let message = Redactor::default().clean(&line.message);
+        self.0.line(LogLine { message, ..line });
     }
 }
 
@@ -224,6 +241,7 @@ fn live_of(releases: &[ReleaseRecord]) -> Option<Live> {
         digest: live.digest.clone(),
         host: live.outline.access.host.clone(),
         url: live.url.clone(),
+        verified: live.verified,
     })
 }
 
@@ -330,11 +348,13 @@ fn usable(releases: &[ReleaseRecord], version: Version) -> Result<&ReleaseRecord
     // A failed release may have had the number before the one that got it in the end.
     let named = named.min_by_key(|release| release.state == ReleaseState::Failed);
     let (code, message) = match named.map(|release| (release, release.state.refusal())) {
-        Some((release, None)) => return Ok(release),
+        Some((release, None)) if release.verified => return Ok(release),
+        Some((_, None)) => (ReasonCode::ReleaseNotUsable, format!("{version} never passed verification")),
         Some((_, Some((code, why)))) => (code, format!("{version} {why}")),
         None => (ReasonCode::ReleaseNotFound, format!("there is no release {version}")),
     };
-    let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);
+    let usable =
+        releases.iter().filter(|release| release.state == ReleaseState::Previous && release.verified);
     let usable: Vec<String> = usable.map(|release| release.version.to_string()).collect();
     let usable = if usable.is_empty() { "none".to_owned() } else { usable.join(", ") };
     Err(Box::new(Reason::new(code, message).because("releases", format!("usable: {usable}"))))

@@ -39,6 +39,14 @@ impl FailureCode {
             | Self::SwitchRefused
             | Self::HostTaken
             | Self::PortUnavailable => &[PhaseName::Verify],
+            Self::ProviderAuth
+            | Self::AppNotFound
+            | Self::ProviderConfig
+            | Self::ProviderRefused
+            | Self::ProviderCapacity
+            | Self::RateLimited
+            | Self::ProviderUnavailable => ON_THE_TARGET,
+            Self::ReleaseCommandFailed => RUNNING,
             Self::StaleFence | Self::ReplyLost => ON_THE_TARGET,
             Self::UndoFailed => &[PhaseName::Rollback],
         }
@@ -59,6 +67,8 @@ impl FailureCode {
             Self::SecretMissing => Some("secrets"),
             Self::HostTaken => Some("access.host"),
             Self::PortUnavailable => Some("access.port"),
+            Self::AppNotFound => Some("fly.app"),
+            Self::ProviderCapacity => Some("fly.primaryRegion"),
             Self::PlanBlocked
             | Self::BlockedTooLong
             | Self::ApprovalExpired
@@ -77,6 +87,12 @@ impl FailureCode {
             | Self::ReplyLost
             | Self::OutcomeUnknown
             | Self::UndoFailed
+            | Self::ProviderAuth
+            | Self::ProviderConfig
+            | Self::ProviderRefused
+            | Self::ReleaseCommandFailed
+            | Self::RateLimited
+            | Self::ProviderUnavailable
             | Self::Cancelled
             | Self::RecordDamaged
             | Self::Internal => None,

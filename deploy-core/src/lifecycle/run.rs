@@ -88,11 +88,16 @@ impl Run {
         start..end
     }
 
-    /// The artifact: what the last completed act names.
+    /// The artifact: what the last completed act names. Where none can, because the target itself finds out what a
+    /// name means while it switches, what the switch names.
     #[must_use]
     pub fn digest(&self) -> Option<&Digest> {
-        let acts = self.outputs().rev().filter(|(step, _)| step.action == StepKind::Act);
-        acts.into_iter().find_map(|(_, output)| output.digest.as_ref())
+        let named = |kind: fn(StepKind) -> bool| {
+            let steps = self.outputs().rev().filter(move |(step, _)| kind(step.action));
+            steps.into_iter().find_map(|(_, output)| output.digest.as_ref())
+        };
+        named(|kind| kind == StepKind::Act)
+            .or_else(|| named(|kind| kind == StepKind::Switch { needs_check: false }))
     }
 
     pub(super) fn switch(&self) -> Option<(&Step, &StepRecord)> {
@@ -143,7 +148,19 @@ impl Run {
         let digest = switched.digest.as_ref().or_else(|| self.digest())?.clone();
         let access = &self.plan.outline().access;
         let url = switched.url.clone().or_else(|| access.url.clone()).unwrap_or_default();
-        Some(Live { release: self.version, digest, host: access.host.clone(), url })
+        Some(Live {
+            release: self.version,
+            digest,
+            host: access.host.clone(),
+            url,
+            verified: self.is_verified(),
+        })
+    }
+
+    /// Whether every step took effect: what serves then has passed all its checks.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.records.iter().all(|record| record.output().is_some())
     }
 
     /// Completed steps whose effects are still in place and that something could or should undo.

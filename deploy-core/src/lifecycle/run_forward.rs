@@ -4,6 +4,7 @@ use super::PhaseName;
 use super::phase::{Conditions, Request, Wanted};
 use super::run::Run;
 use super::step_state::{StepRecord, StepState};
+use crate::auto_rollback::{Verdict, verdict};
 use crate::command::{Report, StopMode};
 use crate::effect::EffectKind;
 use crate::event::{Cause, Doubt, Event, RollbackCause};
@@ -74,7 +75,7 @@ impl Run {
         let stays = || {
             let wanted = self.plan().outline().policy.automatic_rollback;
             let back = self.switch().is_some_and(|(step, _)| matches!(step.undo, Undo::Automatic { .. }));
-            !(wanted && back)
+            !(wanted && back && self.goes_back(&cause))
         };
         let keep_the_new_release = failed && self.switch_took_effect() && stays();
         if self.anything_to_undo() && !keep_the_new_release {
@@ -85,6 +86,18 @@ impl Run {
             RollbackCause::Stopped => Event::Stopped,
             RollbackCause::Superseded { by } => Event::Superseded { by },
         }
+    }
+
+    /// Whether going back is the answer to this failure. Where a candidate was checked before the switch it always is.
+    fn goes_back(&self, cause: &RollbackCause) -> bool {
+        let in_place =
+            self.switch().is_some_and(|(step, _)| step.action == StepKind::Switch { needs_check: false });
+        let observed = match cause {
+            RollbackCause::Failed { cause } => cause.failure.observed.as_ref(),
+            RollbackCause::Stopped | RollbackCause::Superseded { .. } => None,
+        };
+        let verified_before = self.live_before().is_some_and(|live| live.verified);
+        !in_place || verdict(observed, verified_before) == Verdict::Trigger
     }
 
     /// The next step, or the end of the phase.

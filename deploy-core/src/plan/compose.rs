@@ -543,6 +543,7 @@ fn health(
         deadline: wanted.deadline.unwrap_or(deadline),
         expected_status: wanted.expected_status,
         expected_body: wanted.expected_body.clone(),
+        first_byte: wanted.first_byte,
     };
     let (needed, deadline) = (u64::from(policy.healthy_after), policy.deadline.as_millis());
     bounded(reasons, "health.out_of", policy.out_of.map_or(needed, u64::from), needed, 100);
@@ -550,6 +551,8 @@ fn health(
     bounded(reasons, "health.healthy_after", u64::from(policy.healthy_after), 1, 100);
     bounded(reasons, "health.timeout", policy.timeout.as_millis(), 1, 300_000);
     bounded(reasons, "health.interval", policy.interval.as_millis(), 1, 300_000);
+    let first_byte = policy.first_byte.unwrap_or(policy.timeout);
+    bounded(reasons, "health.first_byte", first_byte.as_millis(), 1, 300_000);
     bounded(reasons, "health.deadline", policy.deadline.as_millis(), 1, 3_600_000);
     bounded(reasons, "health.expected_status", u64::from(policy.expected_status.unwrap_or(200)), 100, 599);
     Health { policy, origin }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::acceptance::Acceptance;
 use crate::id::{Digest, StepId};
 use crate::lifecycle::PhaseName;
 use crate::time::Span;
@@ -180,6 +181,9 @@ pub struct Output {
     /// What else is worth keeping, for people and for later steps of the same executor.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+    /// The acceptance checks that it settled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acceptance: Vec<Acceptance>,
 }
 
 impl Output {

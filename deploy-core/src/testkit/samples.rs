@@ -53,6 +53,7 @@ pub fn live() -> Live {
         digest: digest("v1"),
         host: "web.localhost".to_owned(),
         url: "http://web.localhost/".to_owned(),
+        verified: true,
     }
 }
 

@@ -107,6 +107,7 @@ impl Run {
             release: None,
             digest: self.digest.clone(),
             exit_code: None,
+            acceptance: Vec::new(),
             sequence,
             created_at: at(0),
             started_at: None,
@@ -191,6 +192,7 @@ impl Run {
             digest: digest(artifact),
             url: "http://web.localhost".to_owned(),
             deployment: self.id,
+            verified: true,
             created_at: at(0),
             outline: outline(&self.key),
         })

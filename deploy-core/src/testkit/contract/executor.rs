@@ -136,6 +136,7 @@ impl<'a> Bench<'a> {
             digest,
             host: access.host.clone(),
             url: access.url.clone().unwrap_or_default(),
+            verified: true,
         });
         Ok(bench)
     }

@@ -221,6 +221,7 @@ impl Writer {
             digest: samples::digest(artifact),
             url: "http://web.localhost".to_owned(),
             deployment: self.id,
+            verified: true,
             created_at: at(0),
             outline,
         })

@@ -87,6 +87,7 @@ fn new_live(deployment: &Deployment) -> Option<Live> {
                 digest: made.digest,
                 host: access.host.clone(),
                 url: made.url,
+                verified: made.verified,
             })
         }
         ReleaseChange::Restored(_) | ReleaseChange::Failed(_) => None,

@@ -1,0 +1,339 @@
+//! The fly target from the command line, with a stand-in flyctl: each exit code, the dry run, and what is said.
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::common::{Place, Run, Running, cannot, keys, snapshot, tool, wait_for};
+
+const TOKEN: &str = "fm2_lJPECAAAAAAAC1nocanaryXFxBCanary+/9canary==";
+const TOML: &str = "target = \"fly\"\nresource = \"web\"\n[fly]\napp = \"web\"\n[health]\n\
+                    deadline = \"2s\"\ninterval = \"50ms\"\nhealthy_after = 1\n[network]\ninternal_port = 8080\n";
+
+/// A world for the stand-in, and the app's address in front of it.
+struct Fly {
+    place: Place,
+    address: String,
+}
+
+impl Fly {
+    /// `None`, loudly, where the stand-in can't run.
+    fn new() -> Option<Self> {
+        if !tool(&["python3", "-c", "import tomllib"]) {
+            cannot("python3", "the stand-in flyctl needs Python 3.11");
+            return None;
+        }
+        let place = Place::new();
+        place.write("world/state.json", &json!({
+            "apps": { "web": { "machines": [], "releases": [], "version": 0, "answers": 200 } }, "images": {}, "next": 1
+        }).to_string());
+        for app in ["one", "two"] {
+            place.write(
+                &format!("{app}/Dockerfile"),
+                &format!("FROM busybox:1.36\nLABEL n={app}\nCMD [\"httpd\",\"-f\"]\n"),
+            );
+            place.write(&format!("{app}/deploy.toml"), TOML);
+        }
+        let address = serve(place.path("world/state.json"));
+        Some(Self { place, address })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.command(arguments);
+        let flyctl = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/flyctl/flyctl");
+        command.env("DEPLOY_FLYCTL", flyctl).env("DEPLOY_FLY_APP_URL", &self.address);
+        command.env("FLY_STANDIN", self.place.path("world")).env("FLY_API_TOKEN", TOKEN);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Running::start(self.command(arguments)).end()
+    }
+
+    fn plays(&self, plays: &Value) {
+        self.place.write("world/plays.json", &plays.to_string());
+    }
+
+    fn world(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.place.path("world/state.json")).unwrap()).unwrap()
+    }
+
+    fn calls(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.place.path("world/calls.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn live(&self) -> Value {
+        self.world()["apps"]["web"]["machines"][0]["image_ref"]["digest"].clone()
+    }
+
+    /// A first release, live.
+    fn with_v1(&self) -> Value {
+        self.run(&["up", "one"]).exits(0);
+        self.live()
+    }
+}
+
+fn serve(state: PathBuf) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let _ = stream.read(&mut [0; 2048]);
+            let Ok(text) = std::fs::read(&state) else { return };
+            let state: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let status = state["apps"]["web"]["answers"].as_u64().unwrap_or(200);
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn exit_0_it_is_live_and_both_acceptance_checks_are_recorded() {
+    let Some(fly) = Fly::new() else { return };
+    let up = fly.run(&["up", "one"]);
+    up.exits(0);
+    assert_eq!(up.out, format!("{}/\n", fly.address));
+    up.says("DEPLOY-HEALTH-200 passed").says("DEPLOY-COMMIT-MATCH soft-passed");
+    let status = fly.place.newest();
+    let names: Vec<&Value> = status["acceptance"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["DEPLOY-COMMIT-MATCH", "DEPLOY-HEALTH-200"]);
+    assert_eq!(status["liveNow"]["release"], "v1");
+    assert_eq!(status["digest"], fly.live());
+    assert_eq!(fly.world()["apps"]["web"]["machines"].as_array().unwrap().len(), 2);
+    // And back and forth.
+    fly.run(&["up", "two"]).exits(0);
+    let second = fly.live();
+    fly.run(&["rollback", "web"]).exits(0);
+    assert_ne!(fly.live(), second);
+}
+
+#[test]
+fn exit_0_a_plan_and_a_dry_run_run_nothing_and_write_nothing() {
+    let Some(fly) = Fly::new() else { return };
+    let before = snapshot(&fly.place.path("one"));
+    let plan = fly.run(&["plan", "one"]);
+    plan.exits(0).prints("have fly build the image from Dockerfile").prints("[no_candidate]");
+    let dry = fly.run(&["up", "one", "--dry-run", "--primary-region", "ams", "--strategy", "canary"]);
+    dry.exits(0).says("flyctl was not invoked");
+    for line in [
+        "app = \"web\"",
+        "primary_region = \"ams\"",
+        "dockerfile = \"Dockerfile\"",
+        "internal_port = 8080",
+        "force_https = true",
+        "auto_stop_machines = \"stop\"",
+        "auto_start_machines = true",
+        "min_machines_running = 0",
+        "[[http_service.checks]]",
+        "path = \"/\"",
+        "strategy = \"canary\"",
+    ] {
+        dry.prints(line);
+    }
+    let image = fly.run(&["up", "--dry-run", "--target", "fly", "--app", "web", "--image", "ghcr.io/a/b:1"]);
+    image.exits(0).prints("image = \"ghcr.io/a/b:1\"");
+    let json = fly.run(&["up", "one", "--dry-run", "--json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(keys(&json), ["dockerfile", "flyToml", "plan"]);
+    assert_eq!(fly.calls(), Vec::<Value>::new());
+    assert!(!fly.place.state().exists());
+    assert_eq!(snapshot(&fly.place.path("one")), before);
+}
+
+#[test]
+fn exit_0_a_dry_run_without_any_flyctl_shows_the_merged_file_with_its_comments() {
+    let Some(fly) = Fly::new() else { return };
+    fly.place.write("one/fly.toml", "app = \"mine\" # the name\n[http_service]\ninternal_port = 9 # door\n");
+    fly.place.write("one/deploy.toml", "target = \"fly\"\nresource = \"web\"\n");
+    let mut command = fly.command(&["up", "--dir", "one", "--dry-run"]);
+    command.env("DEPLOY_FLYCTL", "/nowhere/flyctl");
+    let shown = Running::start(command).end();
+    shown
+        .exits(0)
+        .prints("app = \"mine\" # the name")
+        .prints("internal_port = 9 # door")
+        .prints("dockerfile");
+}
+
+#[test]
+fn exit_1_a_first_release_that_is_unhealthy_stays_and_says_so() {
+    let Some(fly) = Fly::new() else { return };
+    fly.plays(&json!({ "deploy": [{ "answers": 500 }] }));
+    let up = fly.run(&["up", "one"]);
+    up.exits(1).prints_nothing().says("[unhealthy]").says("DEPLOY-HEALTH-200 failed");
+    let deploys = fly.calls().iter().filter(|call| call["argv"].to_string().contains("--image=")).count();
+    assert_eq!(deploys, 1, "there is no verified release, so nothing was rolled back");
+    // The one that never passed is nothing to go back to either.
+    fly.plays(&json!({ "deploy": [{ "answers": 500 }] }));
+    fly.run(&["up", "two"]).exits(1);
+    fly.run(&["rollback", "web", "--to", "v1"]).exits(4);
+}
+
+#[test]
+fn exit_2_usage() {
+    let Some(fly) = Fly::new() else { return };
+    let missing = fly.run(&["up", "one", "--flyctl", "/nowhere/flyctl"]);
+    missing.refuses(2, "flyctl_missing").says("/nowhere/flyctl").says("--flyctl");
+    let mut command = fly.command(&["up", "one"]);
+    command.env_remove("DEPLOY_FLYCTL").env("PATH", "/nowhere");
+    Running::start(command).end().refuses(2, "flyctl_missing").says("PATH");
+    fly.place.write("one/deploy.toml", "target = \"fly\"\n");
+    for command in [&["up", "one"][..], &["up", "one", "--dry-run"]] {
+        fly.run(command).refuses(2, "fly_app_missing").says("--app");
+    }
+    fly.place.write("one/fly.toml", "app = \"web\"\n\n[http_service]\ninternal_prot = 80\n");
+    for command in [&["up", "one"][..], &["up", "one", "--dry-run"], &["plan", "one"]] {
+        let run = fly.run(command);
+        run.refuses(2, "fly_config_invalid")
+            .says("fly.toml line 4, http_service.internal_prot")
+            .says("internal_port?");
+    }
+    fly.run(&["up", "two", "--strategy", "yolo"]).refuses_usage();
+    fly.run(&["up", "two", "--target", "static", "--app", "x"]).refuses(2, "flag_of_another_target");
+    fly.run(&["up", "two", "--target", "vercel"])
+        .refuses(2, "unsupported_target")
+        .says("static, docker, fly");
+    assert_eq!(fly.calls(), Vec::<Value>::new());
+    assert!(!fly.place.state().join("serve.lock").exists(), "no control plane was started for it");
+}
+
+#[test]
+fn exit_3_what_the_provider_refuses_leaves_production_untouched() {
+    let Some(fly) = Fly::new() else { return };
+    let served = fly.with_v1();
+    for (command, text, code) in [
+        (
+            "status",
+            "app web could not be found, did you create the app or misspell it in the fly.toml file or via -a?",
+            "app_not_found",
+        ),
+        (
+            "build",
+            "failed to fetch an image or build from source: error building: exit code: 1",
+            "build_failed",
+        ),
+        ("deploy", "Authenticate: token validation error", "provider_auth"),
+    ] {
+        fly.plays(&json!({ command: [{ "fail": text }] }));
+        let up = fly.run(&["up", "two"]);
+        up.exits(3).says(&format!("[{code}]"));
+        assert_eq!(fly.live(), served, "{command}");
+        assert_eq!(fly.place.newest()["liveNow"]["release"], "v1");
+    }
+}
+
+#[test]
+fn exit_4_what_fly_can_not_carry_out_is_blocked_before_anything_runs() {
+    let Some(fly) = Fly::new() else { return };
+    fly.place.write("site/index.html", "x");
+    fly.run(&["up", "site", "--target", "fly", "--app", "web"]).exits(4).says("[unsupported_strategy]");
+    fly.place.write(
+        "two/deploy.toml",
+        &format!("{TOML}[secrets]\nKEY = {{ env = \"KEY\" }}\n[limits]\nmemory = \"1GiB\"\n"),
+    );
+    let plan = fly.run(&["plan", "two"]);
+    plan.exits(4).prints("flyctl secrets set").prints("[[vm]]");
+    assert_eq!(fly.calls(), Vec::<Value>::new());
+}
+
+#[test]
+fn exit_5_an_unhealthy_release_goes_back_to_the_verified_one_before() {
+    let Some(fly) = Fly::new() else { return };
+    let served = fly.with_v1();
+    fly.plays(&json!({ "deploy": [{ "answers": 500 }] }));
+    let up = fly.run(&["up", "two"]);
+    up.exits(5).prints_nothing().says("rolled back").says("[unhealthy]");
+    assert_eq!(fly.live(), served);
+    assert_eq!(fly.place.newest()["liveNow"]["release"], "v1");
+}
+
+#[test]
+fn exit_6_a_rollback_that_fails_needs_a_person() {
+    let Some(fly) = Fly::new() else { return };
+    fly.with_v1();
+    fly.plays(&json!({ "deploy": [{ "answers": 500 }, { "fail": "could not find image \"x\"" }] }));
+    let up = fly.run(&["up", "two"]);
+    up.exits(6).says("[undo_failed]");
+    assert_eq!(fly.place.newest()["liveNow"], Value::Null);
+}
+
+#[test]
+fn exits_7_8_and_9_a_release_that_hangs_is_left_stopped_and_not_doubled() {
+    let Some(fly) = Fly::new() else { return };
+    let served = fly.with_v1();
+    fly.plays(&json!({ "deploy": [{ "hang": true }] }));
+    fly.run(&["up", "two", "--wait-timeout", "3s"]).exits(8);
+    wait_for("flyctl to hang", || {
+        fly.world()["next"].is_u64() && fly.calls().last().is_some_and(|c| c["argv"][0] == "deploy")
+    });
+    fly.run(&["up", "one"]).exits(9);
+    let id = fly.place.newest()["id"].as_str().unwrap().to_owned();
+    let pid = fly.calls().last().unwrap()["pid"].as_u64().unwrap();
+    fly.run(&["stop", &id, "--now"]).exits(0);
+    let status = fly.place.await_status(&id, "stopped", |status| status["status"] == "stopped");
+    assert_eq!(status["exitCode"], 7);
+    wait_for("flyctl to be gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(fly.live(), served);
+}
+
+#[test]
+fn inv_36_no_token_is_in_anything_that_is_stored_or_shown() {
+    let Some(fly) = Fly::new() else { return };
+    let say =
+        [TOKEN.to_owned(), format!("Authorization: FlyV1 {TOKEN}"), format!("FLY_ACCESS_TOKEN={TOKEN}")];
+    fly.plays(&json!({
+        "build": [{ "print": say, "say": say }],
+        "deploy": [{ "say": say, "fail": format!("bearer {TOKEN} was refused") }],
+    }));
+    let up = fly.run(&["up", "one"]);
+    let id = fly.place.newest()["id"].as_str().unwrap().to_owned();
+    let said =
+        [up.out.clone(), up.err.clone(), fly.run(&["logs", &id]).out, fly.run(&["show", &id, "--json"]).out];
+    assert!(said.iter().all(|text| !text.contains("canary")), "{said:#?}");
+    assert!(said[2].contains("[token]"), "{}", said[2]);
+    fly.run(&["serve", "--stop"]);
+    let stored = snapshot(&fly.place.state()).join("\n");
+    // A snapshot shows bytes as numbers.
+    let canary = format!("{:?}", b"canary");
+    assert!(!stored.contains(canary.trim_matches(['[', ']'])));
+}
+
+#[test]
+fn a_commit_that_moved_since_the_plan_is_not_deployed_and_a_dirty_tree_is_said() {
+    let Some(fly) = Fly::new() else { return };
+    if !tool(&["git", "--version"]) {
+        return cannot("git", "it is not installed");
+    }
+    let git = |words: &[&str]| {
+        let mut command = Command::new("git");
+        command
+            .args(["-c", "user.name=t", "-c", "user.email=t@t"])
+            .args(words)
+            .current_dir(fly.place.path("one"));
+        assert!(command.output().unwrap().status.success(), "{words:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "first"]);
+    fly.run(&["up", "one"]).exits(0).says("DEPLOY-COMMIT-MATCH passed");
+    fly.place.write("one/more", "dirty");
+    fly.run(&["up", "one"])
+        .exits(0)
+        .says("DEPLOY-COMMIT-MATCH soft-passed")
+        .says("changes that are in no commit");
+}
+
+#[test]
+fn the_api_shows_the_acceptance_checks() {
+    let Some(fly) = Fly::new() else { return };
+    fly.with_v1();
+    let id = fly.place.newest()["id"].as_str().unwrap().to_owned();
+    let shown = fly.place.json(&["show", &id]);
+    assert_eq!(shown["acceptance"][1]["outcome"], "passed", "{shown:#}");
+}
