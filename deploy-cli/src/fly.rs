@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use deploy_core::acceptance::{Acceptance, AcceptanceName, AcceptanceOutcome};
 use deploy_core::id::Name;
 use deploy_core::plan::{Draft, PlanDocument};
 use deploy_core::spec::{FlyProfile, Profile, Source};
@@ -15,7 +16,7 @@ use crate::output::{json, result, tell};
 use crate::request::{plan_request, spec};
 use crate::wiring::previewer;
 
-/// Flags over configuration; the app that nobody names is the one of the source's `fly.toml`.
+/// Flags over configuration; the app and the port that nobody names are those of the source's `fly.toml`.
 pub(crate) fn complete(profile: &mut Profile, source: &Source, args: &SourceArgs) -> Result<(), Failed> {
     let flyctl = args.flyctl.as_deref().map(absolute).transpose()?;
     let fly = &mut profile.fly;
@@ -25,10 +26,10 @@ pub(crate) fn complete(profile: &mut Profile, source: &Source, args: &SourceArgs
         strategy: args.strategy.or(fly.strategy),
         flyctl: flyctl.or(fly.flyctl.take()),
     };
-    if let Some(existing) = existing(source, profile)?
-        && profile.fly.app.is_none()
-    {
-        profile.fly.app = existing.app().map(str::to_owned);
+    if let Some(existing) = existing(source, profile)? {
+        let app = existing.app().map(str::to_owned);
+        profile.fly.app = profile.fly.app.take().or(app);
+        profile.network.internal_port = profile.network.internal_port.or(existing.internal_port());
     }
     Ok(())
 }
@@ -104,13 +105,29 @@ pub(crate) async fn dry_run(
     let effective = FlyToml::effective(existing.as_ref(), &deploy_fly::wanted(plan.outline(), &app));
     let dockerfile = deploy_docker::dockerfile(plan.outline());
     if cx.json {
-        json(&json!({ "plan": document, "flyToml": effective.to_string(), "dockerfile": dockerfile }));
+        let flytoml = effective.to_string();
+        let acceptance = not_asked();
+        json(
+            &json!({ "plan": document, "flyToml": flytoml, "dockerfile": dockerfile, "acceptance": acceptance }),
+        );
         return Ok(Exit::Done);
     }
     for doubt in existing.iter().flat_map(FlyToml::doubts) {
         tell(&doubt.to_string());
     }
+    for checked in not_asked() {
+        tell(&format!("{} {}: {}", checked.name.as_str(), checked.outcome.as_str(), checked.message));
+    }
     tell("dry run: flyctl was not invoked; this is the fly.toml that would be used");
     result(effective.to_string().trim_end());
     Ok(Exit::Done)
+}
+
+/// The acceptance checks of a dry run: nothing was asked, and that is said.
+fn not_asked() -> [Acceptance; 2] {
+    [AcceptanceName::CommitMatch, AcceptanceName::Health].map(|name| Acceptance {
+        name,
+        outcome: AcceptanceOutcome::SoftPassed,
+        message: "a dry run asks nothing".to_owned(),
+    })
 }

@@ -180,7 +180,7 @@ pub struct Failure {
     pub tail: Vec<String>,
     /// What was seen of the new release, where the target replaces what serves by itself: what going back depends on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub observed: Option<Observed>,
+    pub observed: Option<Box<Observed>>,
     /// The acceptance checks that it settled.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub acceptance: Vec<Acceptance>,

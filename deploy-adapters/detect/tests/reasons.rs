@@ -143,6 +143,11 @@ fn giver(code: ReasonCode) -> Giver {
         | Code::PolicyUnreadable
         | Code::PolicyRefused
         | Code::PortTaken
+        | Code::FlyAppMissing
+        | Code::FlyAppInvalid
+        | Code::FlyConfigInvalid
+        | Code::FlyctlMissing
+        | Code::NoCandidate
         | Code::HealthCheckInvalid => Other(EXECUTOR),
     }
 }

@@ -205,8 +205,9 @@ pub(crate) async fn answers(work: &Work<'_>) -> Result<String, Failure> {
         (Err(mut failure), _) => {
             let elapsed = target.clock.now().since(began);
             let message = failure.message.clone();
+            let status = asking.status();
             failure.observed =
-                Some(Observed { status: asking.status(), healthy: false, console_errors: None, elapsed });
+                Some(Box::new(Observed { status, healthy: false, console_errors: None, elapsed }));
             let outcome = AcceptanceOutcome::Failed;
             failure.acceptance.push(Acceptance { name: AcceptanceName::Health, outcome, message });
             Err(failure.because("url", url))
@@ -223,7 +224,7 @@ fn tell(work: &Work<'_>, attempt: &Attempt) {
     let number = attempt.number;
     match &attempt.look.judgement {
         Judgement::Good => {
-            work.log.system(LogLevel::Debug, &format!("attempt {number}: {}", attempt.look.seen))
+            work.log.system(LogLevel::Debug, &format!("attempt {number}: {}", attempt.look.seen));
         }
         Judgement::Bad(problem) => {
             work.log.system(LogLevel::Warn, &format!("attempt {number}: {}", problem.message));

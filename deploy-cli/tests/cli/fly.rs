@@ -120,7 +120,9 @@ fn exit_0_a_plan_and_a_dry_run_run_nothing_and_write_nothing() {
     let plan = fly.run(&["plan", "one"]);
     plan.exits(0).prints("have fly build the image from Dockerfile").prints("[no_candidate]");
     let dry = fly.run(&["up", "one", "--dry-run", "--primary-region", "ams", "--strategy", "canary"]);
-    dry.exits(0).says("flyctl was not invoked");
+    dry.exits(0)
+        .says("flyctl was not invoked")
+        .says("DEPLOY-COMMIT-MATCH soft-passed: a dry run asks nothing");
     for line in [
         "app = \"web\"",
         "primary_region = \"ams\"",
@@ -140,7 +142,7 @@ fn exit_0_a_plan_and_a_dry_run_run_nothing_and_write_nothing() {
     image.exits(0).prints("image = \"ghcr.io/a/b:1\"");
     let json = fly.run(&["up", "one", "--dry-run", "--json"]);
     let json: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(keys(&json), ["dockerfile", "flyToml", "plan"]);
+    assert_eq!(keys(&json), ["acceptance", "dockerfile", "flyToml", "plan"]);
     assert_eq!(fly.calls(), Vec::<Value>::new());
     assert!(!fly.place.state().exists());
     assert_eq!(snapshot(&fly.place.path("one")), before);

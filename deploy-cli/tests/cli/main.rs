@@ -13,11 +13,8 @@ mod curl;
 mod disk;
 mod docker;
 mod failing;
-<<<<<<< HEAD
 mod flood;
-=======
 mod fly;
->>>>>>> 29c7206 (The fly target: flyctl driven as data, fly.toml checked by line and key, releases read back from the machines)
 mod history;
 mod hostile;
 mod metrics;

@@ -93,7 +93,7 @@ impl Run {
         let in_place =
             self.switch().is_some_and(|(step, _)| step.action == StepKind::Switch { needs_check: false });
         let observed = match cause {
-            RollbackCause::Failed { cause } => cause.failure.observed.as_ref(),
+            RollbackCause::Failed { cause } => cause.failure.observed.as_deref(),
             RollbackCause::Stopped | RollbackCause::Superseded { .. } => None,
         };
         let verified_before = self.live_before().is_some_and(|live| live.verified);

@@ -44,11 +44,11 @@ pub(super) fn check(document: &Document<&str>) -> Found {
 
 /// What is wrong with a text that is not TOML.
 pub(super) fn not_toml(text: &str, error: &TomlError) -> Remark {
-    let line = line_of(text, error.span().as_ref());
+    let line = line_of(text, error.span());
     Remark { line, key: String::new(), message: error.message().replace('\n', ", ") }
 }
 
-fn line_of(text: &str, span: Option<&Range<usize>>) -> usize {
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
     let end = span.map_or(0, |span| span.start.min(text.len()));
     1 + text.as_bytes()[..end].iter().filter(|&&byte| byte == b'\n').count()
 }
@@ -60,12 +60,12 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn mistake(&mut self, at: Option<Range<usize>>, key: &str, message: impl Into<String>) {
-        let line = line_of(self.text, at.as_ref());
+        let line = line_of(self.text, at);
         self.found.mistakes.push(Remark { line, key: key.to_owned(), message: message.into() });
     }
 
     fn doubt(&mut self, at: Option<Range<usize>>, key: &str, message: impl Into<String>) {
-        let line = line_of(self.text, at.as_ref());
+        let line = line_of(self.text, at);
         self.found.doubts.push(Remark { line, key: key.to_owned(), message: message.into() });
     }
 
@@ -77,7 +77,7 @@ impl Look<'_> {
                 Some((_, kind)) => self.item(&key, at, item, *kind),
                 None => match fields.iter().find(|(known, _)| is_slip(known, name)) {
                     Some((known, _)) => {
-                        self.mistake(at, &key, format!("there is no such key; is it {known}?"))
+                        self.mistake(at, &key, format!("there is no such key; is it {known}?"));
                     }
                     None => self.doubt(at, &key, "this key is not known here; it stays as it is"),
                 },

@@ -53,6 +53,13 @@ impl FlyToml {
         self.document.get("app")?.as_str()
     }
 
+    /// The port inside the machine that it sends traffic to.
+    #[must_use]
+    pub fn internal_port(&self) -> Option<u16> {
+        let port = self.document.get("http_service")?.get("internal_port")?.as_integer()?;
+        u16::try_from(port).ok()
+    }
+
     /// Whether it says how its image is built.
     #[must_use]
     pub fn builds(&self) -> bool {

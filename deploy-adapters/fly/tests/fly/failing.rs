@@ -44,17 +44,17 @@ pub(crate) struct Bench<'a> {
 impl<'a> Bench<'a> {
     pub(crate) fn image(lab: &'a Lab, image: &str) -> Self {
         let source = Source::Image { reference: image.parse().unwrap() };
-        Self::new(lab, lab.specification(source), Detection::default())
+        Self::new(lab, lab.specification(source), &Detection::default())
     }
 
     fn directory(lab: &'a Lab, number: u32) -> Self {
-        Self::new(lab, lab.spec(number), lab.detection(number))
+        Self::new(lab, lab.spec(number), &lab.detection(number))
     }
 
-    fn new(lab: &'a Lab, spec: Spec, detection: Detection) -> Self {
+    fn new(lab: &'a Lab, spec: Spec, detection: &Detection) -> Self {
         let request = DraftRequest {
             spec: &spec,
-            detection: &detection,
+            detection,
             survey: None,
             executor: Some(&lab.executor),
             installed: &["fly"],
@@ -233,7 +233,7 @@ async fn checks_that_never_pass_are_a_failure_at_the_deadline() {
     lab.plays(&json!({ "deploy": [{ "critical": true }] }));
     let mut spec = lab.specification(Source::Image { reference: IMAGE.parse().unwrap() });
     spec.profile.health.deadline = Some(Span::from_secs(1));
-    let (step, failure) = Bench::new(&lab, spec, Detection::default()).run().await.unwrap_err();
+    let (step, failure) = Bench::new(&lab, spec, &Detection::default()).run().await.unwrap_err();
     assert_eq!((step.as_str(), failure.code), ("check-release", FailureCode::Unhealthy));
     assert!(failure.message.contains("502 Bad Gateway"), "{}", failure.message);
 }
@@ -244,7 +244,7 @@ async fn a_public_address_that_answers_badly_is_recorded_with_what_was_observed(
     lab.plays(&json!({ "deploy": [{ "answers": 500 }] }));
     let mut spec = lab.specification(Source::Image { reference: IMAGE.parse().unwrap() });
     spec.profile.health.deadline = Some(Span::from_secs(1));
-    let (step, failure) = Bench::new(&lab, spec, Detection::default()).run().await.unwrap_err();
+    let (step, failure) = Bench::new(&lab, spec, &Detection::default()).run().await.unwrap_err();
     assert_eq!((step.as_str(), failure.code), ("check-public", FailureCode::Unhealthy), "{failure:?}");
     let observed = failure.observed.unwrap();
     assert_eq!((observed.status, observed.healthy, observed.console_errors), (Some(500), false, None));
@@ -310,9 +310,14 @@ async fn inv_33_without_a_verified_release_nothing_is_touched() {
 #[tokio::test]
 async fn a_rollback_that_does_not_answer_is_no_rollback() {
     let lab = Lab::new().await;
-    let mut first = Bench::directory(&lab, 1);
+    let bench = |number| {
+        let mut spec = lab.spec(number);
+        spec.profile.health.deadline = Some(Span::from_secs(3));
+        Bench::new(&lab, spec, &lab.detection(number))
+    };
+    let mut first = bench(1);
     first.run().await.unwrap();
-    let mut second = Bench::directory(&lab, 2).after(&first, true);
+    let mut second = bench(2).after(&first, true);
     second.run().await.unwrap();
     lab.plays(&json!({ "deploy": [{ "answers": 503, "always": true }] }));
     assert_eq!(second.undo().await.unwrap_err().code, FailureCode::Unhealthy);
@@ -410,6 +415,17 @@ async fn a_push_that_does_not_say_what_it_pushed_is_a_failure() {
     lab.plays(&json!({ "build": [{ "quiet": true }] }));
     let (step, failure) = Bench::directory(&lab, 1).run().await.unwrap_err();
     assert_eq!((step.as_str(), failure.code), ("build", FailureCode::ProviderRefused));
+}
+
+#[tokio::test]
+async fn threat_f10_a_host_that_a_user_names_is_only_asked_at_a_public_address() {
+    let lab = Lab::new().await;
+    let mut spec = lab.specification(Source::Image { reference: IMAGE.parse().unwrap() });
+    spec.profile.access.host = Some("localhost".to_owned());
+    spec.profile.health.deadline = Some(Span::from_secs(1));
+    let (step, failure) = Bench::new(&lab, spec, &Detection::default()).run().await.unwrap_err();
+    assert_eq!(step, "check-public");
+    assert!(failure.message.contains("may not be connected to"), "{}", failure.message);
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ impl Lab {
         let mut spec = Spec::directory(resource, target, "", Actor("tester".to_owned()));
         spec.source = source;
         spec.profile.fly.app = Some("web".to_owned());
-        spec.profile.health.deadline = Some(Span::from_secs(5));
+        spec.profile.health.deadline = Some(Span::from_secs(60));
         spec.profile.health.interval = Some(Span::from_millis(20));
         spec.profile.health.healthy_after = Some(1);
         spec
