@@ -188,7 +188,7 @@ reason_codes! {
     FlyAppInvalid, "fly_app_invalid", Plan, Some("fly"),
         "What is set for fly can't be a name, a region or a path.", "correct the value that the message names";
     FlyConfigInvalid, "fly_config_invalid", Plan, None,
-        "fly.toml holds a mistake.", "correct the line and key that the message names";
+        "The file fly.toml holds a mistake.", "correct the line and key that the message names";
     FlyctlMissing, "flyctl_missing", Plan, Some("fly.flyctl"),
         "The program flyctl is not there.", "install flyctl, or say where it is with --flyctl";
     NoCandidate, "no_candidate", Plan, None,

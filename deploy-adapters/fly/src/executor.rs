@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::{DeploymentId, Fence};
+use deploy_core::id::{DeploymentId, Digest, Fence};
 use deploy_core::plan::{Outline, Output, Step};
 use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::redact::Redactor;
-use deploy_core::spec::{FlyProfile, Profile};
+use deploy_core::spec::{FlyProfile, Profile, Source};
 use deploy_probe::AddressPolicy;
 
 use crate::compile::{self, APP, BUILD, CHECK_COMMIT, CHECK_PUBLIC, CHECK_RELEASE, IMAGE, RELEASE};
 use crate::lines::StepLog;
-use crate::paths::{Paths, disk, remove_all};
+use crate::paths::{Kept, Paths, disk, remove_all};
 use crate::run::{Flyctl, end_leftovers};
 use crate::{app, back, image, release, source, verify};
 
@@ -58,6 +58,9 @@ pub struct FlyExecutor {
     pub(crate) paths: Paths,
     pub(crate) sources: Arc<dyn Sources>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The deployments that anything was done for and that are not finished, with the release that each has kept: a
+    /// clean-up that began before one of them did does not know of it.
+    active: Mutex<BTreeMap<DeploymentId, Option<Digest>>>,
 }
 
 /// One step on its way.
@@ -76,7 +79,23 @@ impl FlyExecutor {
     #[must_use]
     pub fn new(config: FlyConfig, sources: Arc<dyn Sources>, clock: Arc<dyn Clock>) -> Self {
         let paths = Paths::new(config.work.clone(), config.releases.clone());
-        Self { config, paths, sources, clock }
+        Self { config, paths, sources, clock, active: Mutex::default() }
+    }
+
+    fn active(&self) -> MutexGuard<'_, BTreeMap<DeploymentId, Option<Digest>>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps how a release was configured, before anything that is recorded names it.
+    pub(crate) fn keep(
+        &self,
+        deployment: DeploymentId,
+        app: &str,
+        digest: &Digest,
+        kept: &Kept,
+    ) -> Result<(), Failure> {
+        self.active().insert(deployment, Some(digest.clone()));
+        self.paths.keep(app, digest, kept)
     }
 
     /// The flyctl that a profile means, if it is there and may be run.
@@ -193,7 +212,9 @@ impl Executor for FlyExecutor {
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {
         let profile = &request.spec.profile;
         let mut reasons = Vec::new();
-        if self.flyctl(&profile.fly).is_none() {
+        // A release that comes back has a profile of its own, with a flyctl of its own.
+        let restoring = matches!(request.spec.source, Source::Release { .. });
+        if !restoring && self.flyctl(&profile.fly).is_none() {
             let message = "there is no flyctl on the control plane's PATH, or not where it is said to be";
             reasons.push(Reason::new(ReasonCode::FlyctlMissing, message));
         }
@@ -209,6 +230,7 @@ impl Executor for FlyExecutor {
         if cx.cancel.is_cancelled() {
             return Err(Failure::new(FailureCode::Cancelled, "it was stopped before it began"));
         }
+        self.active().entry(cx.deployment).or_default();
         let done = self.carry_out(&work).await;
         done.map_err(|failure| work.log.hidden.clean_failure(failure))
     }
@@ -232,6 +254,7 @@ impl Executor for FlyExecutor {
             RELEASE => {
                 end_leftovers(cx.deployment);
                 let work = self.work(step, effect.fence, cx)?;
+                self.active().entry(cx.deployment).or_default();
                 let done = back::back(&work).await;
                 done.map_err(|failure| work.log.hidden.clean_failure(failure))
             }
@@ -244,12 +267,18 @@ impl Executor for FlyExecutor {
         let workspace = self.paths.workspace(deployment);
         let removed = tokio::task::spawn_blocking(move || remove_all(&workspace)).await;
         let removed = removed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        removed.map_err(|error| disk(&error, "remove the workspace"))
+        removed.map_err(|error| disk(&error, "remove the workspace"))?;
+        self.active().remove(&deployment);
+        Ok(())
     }
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
         // An image that fly keeps is fly's to remove: only what lies here is freed.
-        let (paths, keep) = (self.paths.clone(), keep.clone());
+        let (paths, mut keep) = (self.paths.clone(), keep.clone());
+        for (deployment, digest) in self.active().iter() {
+            keep.deployments.push(*deployment);
+            keep.digests.extend(digest.clone());
+        }
         let freed =
             tokio::task::spawn_blocking(move || paths.reclaim(&keep.digests, &keep.deployments)).await;
         let freed = freed.unwrap_or_else(|error| Err(std::io::Error::other(error)));

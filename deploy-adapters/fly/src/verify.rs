@@ -234,9 +234,14 @@ fn tell(work: &Work<'_>, attempt: &Attempt) {
 
 /// Keeps what going back to this release will need.
 fn keep(work: &Work<'_>, runs: &Runs) -> Result<(), Failure> {
+    // A release that came back has what was kept of it.
+    let restored = work.cx.plan.outline().artifact.as_ref().is_some_and(|artifact| artifact.digest.is_some());
+    if restored {
+        return Ok(());
+    }
     let file = work.directory()?.join("fly.toml");
     let Ok(config) = std::fs::read_to_string(&file) else { return Ok(()) };
     let usual = || format!("registry.fly.io/{}@{}", work.app, runs.digest);
     let image = runs.image.clone().unwrap_or_else(usual);
-    work.target.paths.keep(work.app, &runs.digest, &Kept { image, config })
+    work.target.keep(work.cx.deployment, work.app, &runs.digest, &Kept { image, config })
 }

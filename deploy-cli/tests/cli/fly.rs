@@ -266,10 +266,10 @@ fn exit_6_a_rollback_that_fails_needs_a_person() {
 }
 
 #[test]
-fn exits_7_8_and_9_a_release_that_hangs_is_left_stopped_and_not_doubled() {
+fn exits_7_8_and_9_a_build_that_hangs_is_left_stopped_and_not_doubled() {
     let Some(fly) = Fly::new() else { return };
     let served = fly.with_v1();
-    fly.plays(&json!({ "deploy": [{ "hang": true }] }));
+    fly.plays(&json!({ "build": [{ "hang": true }] }));
     fly.run(&["up", "two", "--wait-timeout", "3s"]).exits(8);
     wait_for("flyctl to hang", || {
         fly.world()["next"].is_u64() && fly.calls().last().is_some_and(|c| c["argv"][0] == "deploy")

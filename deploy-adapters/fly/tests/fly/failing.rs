@@ -11,7 +11,7 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Fence, StepId, Version};
 use deploy_core::log::LogLine;
 use deploy_core::plan::{Draft, DraftRequest, Output, Plan, draft};
-use deploy_core::port::{Executor as _, Live, LogSink, Probe, StepContext};
+use deploy_core::port::{Executor as _, Keep, Live, LogSink, Probe, StepContext};
 use deploy_core::spec::{Source, Spec};
 use deploy_core::testkit::contract::ExecutorFixture as _;
 use deploy_core::time::Span;
@@ -436,4 +436,21 @@ async fn a_tag_becomes_the_content_that_the_machines_run() {
     let digest: Digest = lab.live().await.unwrap();
     let released = bench.outputs.iter().find(|(step, _)| step.as_str() == "release").unwrap();
     assert_eq!(released.1.digest, Some(digest));
+}
+
+#[tokio::test]
+async fn inv_34_a_clean_up_that_began_before_a_deployment_takes_nothing_of_it() {
+    let lab = Lab::new().await;
+    let mut bench = Bench::directory(&lab, 1);
+    bench.run().await.unwrap();
+    let listing = || {
+        let apps = std::fs::read_dir(lab.dir.path().join("releases")).unwrap().flatten();
+        apps.map(|app| std::fs::read_dir(app.path()).unwrap().count()).sum::<usize>()
+    };
+    let workspace = lab.dir.path().join("work").join(bench.id.to_string());
+    lab.executor.reclaim(&Keep::default()).await.unwrap();
+    assert!(workspace.is_dir() && listing() == 1);
+    lab.executor.finish(bench.id).await.unwrap();
+    lab.executor.reclaim(&Keep::default()).await.unwrap();
+    assert!(!workspace.exists() && listing() == 0);
 }
