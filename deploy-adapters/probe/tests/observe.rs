@@ -57,13 +57,16 @@ async fn an_answer_is_seen_as_it_is() {
     let reply = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ndeploy-release: sha256:ab\r\n\r\nhello";
     let (address, server) = serve(reply, true).await;
     let seen = Prober::default().observe(&target(address, 500), &policy()).await;
+    let answer = seen.outcome.unwrap();
+    assert!(answer.first_byte <= seen.elapsed, "{answer:?}");
     let expected = Answer {
         status: 200,
         release: Some("sha256:ab".to_owned()),
         body: b"hello".to_vec(),
+        first_byte: answer.first_byte,
         ..Answer::default()
     };
-    assert_eq!(seen.outcome, Ok(expected));
+    assert_eq!(answer, expected);
     let request = server.await.unwrap();
     assert!(request.starts_with("GET /health?x=1 HTTP/1.1\r\n"), "{request}");
     assert_eq!(request.matches("host: web.localhost:8080\r\n").count(), 1, "{request}");
