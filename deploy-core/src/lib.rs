@@ -82,8 +82,8 @@
 //! # }
 //! ```
 
-pub mod admission;
 pub mod acceptance;
+pub mod admission;
 pub mod auto_rollback;
 pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
