@@ -230,6 +230,9 @@ pub(crate) struct UpArgs {
     /// If another run holds the resource, wait for its turn instead of being refused
     #[arg(long)]
     pub(crate) wait_turn: bool,
+    /// As --wait-turn, and what waits for the resource already is superseded: only the newest is deployed
+    #[arg(long)]
+    pub(crate) supersede: bool,
 }
 
 #[derive(Debug, Args)]

@@ -113,6 +113,10 @@ impl Admission for Policy {
         self.with(|known| known.rules.allowance(workspace))
     }
 
+    fn supersedes(&self, workspace: &Name) -> bool {
+        self.with(|known| known.rules.supersedes(workspace))
+    }
+
     async fn judge(&self, petition: &Petition<'_>) -> Verdict {
         self.with(|known| {
             let mut verdict = known.rules.judge(petition, known.facts);

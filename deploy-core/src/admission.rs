@@ -3,6 +3,7 @@
 //! | rule | says |
 //! |---|---|
 //! | `plans`, `workspaces` | how much a workspace may have running and waiting at once; see [`Allowance`] |
+//! | `workspaces.*.supersede` | of the submissions of one resource that wait, only the newest is deployed |
 //! | `workspaces.*.past_due_since` | after the plan's grace nothing new is deployed; what runs goes on |
 //! | `freezes` | from when until when nothing is deployed, why, and who may all the same |
 //! | `disk.floor` | how much space must be free before anything is built |
@@ -138,6 +139,8 @@ pub struct Workspace {
     pub plan: Option<Name>,
     /// Its resources: `web` in every environment, `web@staging` in that one.
     pub resources: Vec<String>,
+    /// Whether of the submissions of one resource that wait only the newest is deployed.
+    pub supersede: bool,
     /// Since when an invoice is past due, with the offset of its time zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub past_due_since: Option<Timestamp>,
@@ -231,6 +234,12 @@ impl Rules {
             concurrent: plan.concurrent,
             waiting: plan.waiting,
         })
+    }
+
+    /// Whether a submission that waits supersedes those of its resource that wait already.
+    #[must_use]
+    pub fn supersedes(&self, workspace: &Name) -> bool {
+        self.workspaces.get(workspace).is_some_and(|workspace| workspace.supersede)
     }
 
     fn plan_of(&self, workspace: &Name) -> Option<&Plan> {

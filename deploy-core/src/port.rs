@@ -334,6 +334,10 @@ pub enum WhenBusy {
     Refuse,
     /// It waits for its turn, first come, first served.
     Wait,
+    /// It waits for its turn, and those of its resource that wait already are superseded: of all that wait, only
+    /// the newest is deployed. What runs goes on. One whose turn comes at that very moment is stopped as early as
+    /// may be.
+    Supersede,
 }
 
 /// How a submission was answered.
@@ -679,6 +683,11 @@ pub trait Admission: Send + Sync {
 
     /// How much the workspace may have going on at once.
     fn allowance(&self, workspace: &Name) -> Allowance;
+
+    /// Whether a submission of this workspace that waits supersedes those of its resource that wait already.
+    fn supersedes(&self, _workspace: &Name) -> bool {
+        false
+    }
 
     /// What speaks against carrying it out now. It answers soon, and reads only.
     async fn judge(&self, petition: &Petition<'_>) -> Verdict;

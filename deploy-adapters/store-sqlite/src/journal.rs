@@ -83,10 +83,10 @@ fn admit(db: &Connection, resource: RowId, busy: WhenBusy, limits: &Limits) -> R
         (WhenBusy::Refuse, Some(oldest)) => {
             Err(StoreError::Busy { holder: rows::deployment_id(db, oldest)? }.into())
         }
-        (WhenBusy::Wait, _) if count >= limits.unfinished_per_resource => {
+        (WhenBusy::Wait | WhenBusy::Supersede, _) if count >= limits.unfinished_per_resource => {
             Err(Fault::limit(format!("{count} deployments of the resource are not finished")))
         }
-        (WhenBusy::Refuse | WhenBusy::Wait, _) => Ok(()),
+        (WhenBusy::Refuse | WhenBusy::Wait | WhenBusy::Supersede, _) => Ok(()),
     }
 }
 

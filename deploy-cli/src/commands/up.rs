@@ -35,7 +35,11 @@ pub(crate) async fn up(cx: &Context, args: UpArgs) -> Result<Exit, Failed> {
         fly::require_app(&plan.profile)?;
         require_flyctl(&cx.state, &plan.profile.fly)?;
     }
-    let when_busy = if args.wait_turn { WhenBusy::Wait } else { WhenBusy::Refuse };
+    let when_busy = match (args.supersede, args.wait_turn) {
+        (true, _) => WhenBusy::Supersede,
+        (false, true) => WhenBusy::Wait,
+        (false, false) => WhenBusy::Refuse,
+    };
     let request = DeployRequest { plan, plan_fingerprint: args.plan, when_busy };
     let following = (!args.detach).then_some(args.wait_timeout);
     submit_and_follow(cx, "/api/deployments", &request, following).await

@@ -220,3 +220,26 @@ fn what_is_sound_is_not_abandoned_and_what_is_damaged_frees_its_resource() {
     place.run(&["up", "v2", "--resource", "web"]).exits(0);
     serves(&url, "second");
 }
+
+/// Of all that wait only the newest is deployed: because the submission says so, or because the policy does.
+#[test]
+fn what_waits_is_superseded_by_the_newest() {
+    for (policy, flag) in
+        [("", "--supersede"), ("[workspaces.shop]\nsupersede = true\nresources = [\"web\"]\n", "--wait-turn")]
+    {
+        let place = Place::new();
+        place.policy(policy);
+        let url = place.with_v1();
+        place.write("v3/index.html", "third");
+        let (_, first) = place.building("sleep 3; mkdir dist; echo second > dist/index.html");
+        let waits = place.start(&["up", "v1", "--resource", "web", "--wait-turn"]);
+        wait_for("one that waits", || place.newest()["status"] == "queued");
+        let old = place.newest()["id"].as_str().unwrap().to_owned();
+        let newest = place.start(&["up", "v3", "--resource", "web", flag]);
+
+        waits.end().exits(7);
+        assert_eq!(place.show(&old)["status"], "superseded", "{flag}");
+        assert_eq!([first.end().code, newest.end().code], [0, 0], "what runs goes on ({flag})");
+        serves(&url, "third");
+    }
+}

@@ -166,6 +166,8 @@ impl Engine {
         spec.workspace = default_workspace();
         let request = Digest::of(&serde_json::to_vec(&spec).expect("every key is a string"));
         spec.workspace = self.inner.admission.workspace(&spec.resource);
+        let replaces = busy == WhenBusy::Supersede
+            || (busy == WhenBusy::Wait && self.inner.admission.supersedes(&spec.workspace));
         let idempotency = idempotency_key.map(|key| (key, request));
         if let Some(known) = self.refused(&spec, busy, idempotency.as_ref()).await? {
             return Ok(Submitted { id: known, known: true });
@@ -189,7 +191,11 @@ impl Engine {
         match self.inner.store.create(create).await? {
             Created::Known(id) => Ok(Submitted { id, known: true }),
             Created::New => {
+                let status = deployment.status();
                 self.spawn(deployment, None);
+                if replaces {
+                    self.supersede_before(&status).await;
+                }
                 Ok(Submitted { id, known: false })
             }
         }
@@ -204,7 +210,7 @@ impl Engine {
         idempotency: Option<&(String, Digest)>,
     ) -> Result<Option<DeploymentId>, EngineError> {
         let verdict = self.inner.judge(spec).await;
-        if verdict.blocked.is_empty() || busy == WhenBusy::Wait {
+        if verdict.blocked.is_empty() || busy != WhenBusy::Refuse {
             return Ok(None);
         }
         if let Some((key, request)) = idempotency

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::error::EngineError;
 use super::handle::Engine;
 use crate::admission::{UNLIMITED, Verdict};
+use crate::command::Command;
 use crate::id::{DeploymentId, ResourceKey};
 use crate::port::ListQuery;
 use crate::queue::{Line, Place, median};
@@ -43,6 +44,30 @@ impl Engine {
             }
         }
         Ok(verdict)
+    }
+
+    /// Supersedes what waited for the same resource before. It is submitted whether this succeeds or not: one that
+    /// can't be superseded, because it has just begun or ended, is carried out before it.
+    pub(super) async fn supersede_before(&self, newest: &Status) {
+        let inner = self.inner();
+        let line = match inner.store.queue(&newest.workspace, inner.limits.line).await {
+            Ok(line) => line,
+            Err(error) => {
+                tracing::warn!(deployment = %newest.id, %error, "what waits can't be superseded");
+                return;
+            }
+        };
+        let same = |status: &&Status| {
+            status.resource == newest.resource
+                && status.environment == newest.environment
+                && status.status == StatusName::Queued
+        };
+        for status in line.iter().take_while(|status| status.id != newest.id).filter(same) {
+            let command = Command::Supersede { by: newest.id };
+            if let Err(error) = self.send(status.id, command, newest.actor.clone()).await {
+                tracing::debug!(deployment = %status.id, %error, "it waits no more");
+            }
+        }
     }
 
     /// Where in the line of its workspace a deployment is; `None` when it does not wait.
