@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::{Ask, Evidence, Fact};
 use crate::id::Digest;
 use crate::port::Detector;
+use crate::project::Service;
 use crate::reason::{Reason, ReasonCode};
 use crate::source::ImageReference;
 use crate::spec::Profile;
@@ -65,6 +66,10 @@ pub struct ComposeProject {
     pub web: Option<String>,
     /// Every service, in order.
     pub services: Vec<String>,
+    /// What is carried out of them, without those that are started only when they are asked for. Empty while something
+    /// stands in the way, which is said then.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub definitions: Vec<Service>,
 }
 
 /// Something that a build needs beside its image, copied out of another one: `uv`, `composer`, Node for the assets of a

@@ -118,6 +118,8 @@ failure_codes! {
         "A secret that the profile refers to has no value.", "set the environment variable it names for the control plane, then deploy again";
     NameTaken, "name_taken", Permanent, false,
         "Something that is not ours has the name that the release needs.", "rename or remove it: it is never touched by the engine";
+    ServiceChanged, "service_changed", Permanent, false,
+        "A service that all releases share runs as it was defined before; replacing it would stop it for the live release.", "stop and remove its container when that suits you, its data stays, then deploy again";
     SwitchRefused, "switch_refused", Permanent, false,
         "The route could not be switched.", "read the message of the edge in the evidence";
     StaleFence, "stale_fence", Permanent, false,

@@ -115,6 +115,7 @@ pub mod planted;
 #[cfg(not(feature = "planted-bugs"))]
 mod planted;
 pub mod port;
+pub mod project;
 mod projection;
 pub mod queue;
 pub mod reason;

@@ -113,6 +113,12 @@ reason_codes! {
         "It listens on a port, but nothing says on which.", "set network.internal_port to the port that the program listens on";
     ServiceUnknown, "service_unknown", Detect, Some("runtime.service"),
         "The Compose file has several services that people could reach.", "set runtime.service to the one that people reach";
+    ComposeDirective, "compose_directive", Detect, None,
+        "The Compose file asks for something that is not carried out, or must not be.", "remove the directive that the message names";
+    ComposeDropped, "compose_dropped", Detect, None,
+        "The Compose file asks for something that makes no difference here.", "nothing needs to be done";
+    ComposeVariable, "compose_variable", Detect, Some("env"),
+        "The Compose file refers to a variable that has no value: only what the profile names is looked at.", "set it under [env], or under [secrets] if nobody may see it";
     StageUnknown, "stage_unknown", Detect, Some("runtime.stage"),
         "The Dockerfile has no stage of that name.", "set runtime.stage to a stage that the Dockerfile has";
     DockerfileMissing, "dockerfile_missing", Detect, Some("runtime.dockerfile"),

@@ -103,6 +103,18 @@ fn giver(code: ReasonCode) -> Giver {
             "compose.yaml",
             "services:\n  a:\n    build: a\n    ports: ['3000:3000']\n  b:\n    build: b\n    ports: ['4000:4000']\n",
         )]),
+        Code::ComposeDirective => blocks(&[(
+            "compose.yaml",
+            "services:\n  a:\n    build: a\n    privileged: true\n    ports: ['3000:3000']\n",
+        )]),
+        Code::ComposeDropped => warns(&[(
+            "compose.yaml",
+            "services:\n  a:\n    build: a\n    container_name: x\n    ports: ['3000:3000']\n",
+        )]),
+        Code::ComposeVariable => blocks(&[(
+            "compose.yaml",
+            "services:\n  a:\n    build: a\n    environment: [TOKEN]\n    ports: ['3000:3000']\n",
+        )]),
         Code::StageUnknown => Blocks(
             tree(&[("Dockerfile", "FROM debian:12 AS one\nEXPOSE 80\n")]),
             set(|profile| profile.runtime.stage = text("two")),

@@ -29,9 +29,11 @@ impl FailureCode {
             | Self::StepTimedOut
             | Self::RunTimedOut
             | Self::OutcomeUnknown => RUNNING,
-            Self::ImageUnavailable | Self::StartRefused | Self::SecretMissing | Self::NameTaken => {
-                &[PhaseName::Execute]
-            }
+            Self::ImageUnavailable
+            | Self::StartRefused
+            | Self::SecretMissing
+            | Self::NameTaken
+            | Self::ServiceChanged => &[PhaseName::Execute],
             Self::Unhealthy
             | Self::ReleaseExited
             | Self::OutOfMemory
@@ -81,6 +83,7 @@ impl FailureCode {
             | Self::ArtifactMissing
             | Self::StartRefused
             | Self::NameTaken
+            | Self::ServiceChanged
             | Self::WrongRelease
             | Self::SwitchRefused
             | Self::StaleFence

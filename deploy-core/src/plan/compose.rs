@@ -328,6 +328,7 @@ pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &D
     let mut outline = kept.clone();
     let artifact_kind = kept.artifact.as_ref().map_or(ArtifactKind::StaticSite, |artifact| artifact.kind);
     let fallback = kept.artifact.as_ref().and_then(|artifact| artifact.fallback.clone());
+    let service = kept.artifact.as_ref().and_then(|artifact| artifact.service.clone());
     outline.source =
         SourceSummary { locator: version.to_string(), kind: "release".to_owned(), ..kept.source.clone() };
     outline.target = spec.target.clone();
@@ -337,7 +338,7 @@ pub(super) fn restored(spec: &Spec, kept: &Outline, version: Version, digest: &D
         fallback,
         dockerfile: None,
         stage: None,
-        service: None,
+        service,
         image: None,
         digest: Some(digest.clone()),
         origin: Origin::Explicit,

@@ -81,6 +81,8 @@ const BACKING: [&str; 62] = [
 #[derive(Debug)]
 pub(super) struct Compose {
     pub(super) file: String,
+    /// All of it.
+    pub(super) content: Value,
     pub(super) services: Vec<Service>,
 }
 
@@ -98,7 +100,7 @@ pub(super) struct Service {
     /// A volume that keeps data.
     pub(super) volume: Option<String>,
     /// Whether it is started only when it is asked for.
-    optional: bool,
+    pub(super) optional: bool,
 }
 
 impl Compose {
@@ -108,7 +110,7 @@ impl Compose {
         let content = scene.yaml(file)?;
         let services = content.at(&["services"]).as_object().into_iter().flatten();
         let services = services.map(|(name, service)| Service::read(name, service)).collect();
-        Some(Self { file: file.to_owned(), services })
+        Some(Self { file: file.to_owned(), services, content })
     }
 
     /// Whether any service is more than what an app needs beside it.
@@ -152,7 +154,8 @@ impl Service {
         }
     }
 
-    fn is_backing(&self) -> bool {
+    /// Whether it is what an app needs beside it: a database, a cache, a queue.
+    pub(super) fn is_backing(&self) -> bool {
         let image = self.image.as_deref().map(variables_gone);
         let reference = image.as_deref().and_then(|image| Reference::parse(image).ok());
         !self.builds && reference.is_some_and(|image| BACKING.contains(&image.short_name()))

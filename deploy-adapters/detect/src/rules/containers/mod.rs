@@ -6,6 +6,7 @@
 
 mod compose;
 mod dockerfile;
+mod services;
 
 use deploy_core::detect::{ComposeProject, Detection, Found, ProjectKind, SupportTier};
 use deploy_core::path::Inside;
@@ -234,8 +235,13 @@ fn of_compose(scene: &Scene<'_>, compose: &Compose, app: Detection) -> Detection
         None => None,
     };
     let services: Vec<String> = compose.services.iter().map(|service| service.name.clone()).collect();
-    let project =
-        ComposeProject { file: compose.file.clone(), web: web.map(|web| web.name.clone()), services };
+    let read = web.map(|web| services::read(scene, compose, &web.name)).unwrap_or_default();
+    let project = ComposeProject {
+        file: compose.file.clone(),
+        web: web.map(|web| web.name.clone()),
+        services,
+        definitions: read.services,
+    };
     let found: Found<ComposeProject> = scene.found(project, &compose.file, "describes the services to run");
     let mut detection = Detection {
         planner: "compose".to_owned(),
@@ -247,8 +253,8 @@ fn of_compose(scene: &Scene<'_>, compose: &Compose, app: Detection) -> Detection
         publish_directory: None,
         fallback: None,
         internal_port: None,
-        blocked: Vec::new(),
-        warnings: Vec::new(),
+        blocked: read.blocked,
+        warnings: read.warnings,
         ..app
     };
     match web {

@@ -93,14 +93,15 @@ fn databases_for_development_never_take_over_an_app() {
 
 #[test]
 fn of_several_services_the_web_one_is_found() {
-    let compose = "services:\n  web:\n    build: .\n    ports: ['127.0.0.1:8080:80/tcp']\n    volumes: ['data:/d', './x:/y']\n    healthcheck: { test: [CMD, curl, -f, 'http://localhost/up'] }\n  db: { image: 'postgres:16', ports: [5432] }\n  tool: { image: x, profiles: [debug], ports: ['1:1'] }\n";
+    let compose = "services:\n  web:\n    build: .\n    ports: ['127.0.0.1:8080:80/tcp']\n    volumes: ['data:/d']\n    healthcheck: { test: [CMD, curl, -f, 'http://localhost/up'] }\n  db: { image: 'postgres:16', ports: [5432] }\n  tool: { image: x, profiles: [debug], ports: ['1:1'] }\nvolumes: { data: }\n";
     let detection = detect(&[("compose.yml", compose)]);
     let project = detection.compose.clone().unwrap().value;
     assert_eq!((project.web.as_deref(), project.services.len()), (Some("web"), 3));
     assert_eq!((detection.planner.as_str(), port(&detection)), ("compose", Some(80)));
     assert_eq!(detection.health_path.as_ref().unwrap().value, "/up");
     assert_eq!(codes(&detection.blocked), []);
-    let expected = [ReasonCode::SingleWriterVolume, ReasonCode::FloatingBaseImage];
+    let expected =
+        [ReasonCode::ComposeDropped, ReasonCode::SingleWriterVolume, ReasonCode::FloatingBaseImage];
     assert_eq!(codes(&detection.warnings), expected);
 
     let two = "services:\n  api: { build: a, ports: ['${PORT:-3000}:3000'] }\n  web: { build: b, ports: [{ target: 4000, published: '4000' }] }\n";
