@@ -237,6 +237,10 @@ pub struct RuntimeProfile {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegistryAccess {
+    /// The registry that it is for, for example `ghcr.io`: no other one is told. That of `runtime.image` when absent;
+    /// for base images of a build, and images of a Compose project, it must be named.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server: Option<String>,
     /// The name that the registry knows.
     pub username: String,
     /// Its password or token.

@@ -42,14 +42,23 @@ impl Engine {
     /// # Panics
     /// If it can't be made.
     pub fn image(&mut self, directory: &Path, number: usize) -> String {
-        let name = format!("deploy-load-{}-{}:{number}", std::process::id(), self.number);
         let dockerfile = format!(
             "FROM python:3.13-slim\nCOPY app.py /app.py\nENV SITE={number}\nUSER 1000\nCMD [\"python3\",\"/app.py\"]\n"
         );
+        self.build(directory, "load", &number.to_string(), &[("Dockerfile", &dockerfile), ("app.py", APP)])
+    }
+
+    /// Makes an image of a directory with these files, and gives its name.
+    ///
+    /// # Panics
+    /// If it can't be made.
+    pub fn build(&mut self, directory: &Path, what: &str, tag: &str, files: &[(&str, &str)]) -> String {
+        let name = format!("deploy-{what}-{}-{}:{tag}", std::process::id(), self.number);
         let written = "the test's directory can be written";
         std::fs::create_dir_all(directory).expect(written);
-        std::fs::write(directory.join("Dockerfile"), dockerfile).expect(written);
-        std::fs::write(directory.join("app.py"), APP).expect(written);
+        for (file, text) in files {
+            std::fs::write(directory.join(file), text).expect(written);
+        }
         let context = directory.to_str().expect("the tests' directories are plain text");
         docker(&["build", "--quiet", "--tag", &name, context]).expect("the image can be built");
         self.images.push(name.clone());
@@ -67,8 +76,11 @@ impl Engine {
             }
         };
         each(&["ps", "--all", "--quiet", "--filter", &label], &["rm", "--force"]);
-        each(&["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &reference], &["rmi"]);
+        for reference in [reference.clone(), format!("{reference}/*")] {
+            each(&["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &reference], &["rmi"]);
+        }
         each(&["network", "ls", "--quiet", "--filter", &label], &["network", "rm"]);
+        each(&["volume", "ls", "--quiet", "--filter", &label], &["volume", "rm"]);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::LogsOptionsBuilder;
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::Digest;
+use deploy_core::id::{Digest, Name};
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::Output;
 use deploy_core::port::{Clock, StepContext};
@@ -18,6 +18,7 @@ use crate::ending::{self, Ending};
 use crate::engine::Engine;
 use crate::lines::{Lines, StepLog};
 use crate::listening;
+use crate::project;
 use crate::site;
 use crate::start::{ADDRESS, CONTAINER, digest};
 
@@ -63,6 +64,7 @@ impl Candidate {
 /// Asks the candidate at its own address until the policy is decided or its process ends.
 pub(crate) async fn candidate(
     engine: &Engine,
+    owner: &Name,
     clock: &Arc<dyn Clock>,
     cx: &StepContext,
     log: &StepLog,
@@ -74,6 +76,7 @@ pub(crate) async fn candidate(
     let outcome = tokio::select! {
         passed = asked => passed.map_err(Problem::Judged),
         ending = ending::watch(engine, &candidate.id, since) => Err(Problem::Ended(ending)),
+        failure = project::ends(engine, owner, cx) => return Err(failure),
         never = follow(engine, &candidate.id, log) => match never {},
     };
     match outcome {
@@ -83,6 +86,7 @@ pub(crate) async fn candidate(
                 let message = "the new release was started again while it was asked";
                 return Err(Failure::new(FailureCode::ReleaseExited, message).with_tail(log.tail()));
             }
+            project::alive(engine, owner, cx).await?;
             Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
         }
         Err(Problem::Ended(ending)) => Err(ending::failure(engine, &candidate.id, &ending).await),

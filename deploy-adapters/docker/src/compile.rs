@@ -4,11 +4,13 @@ use deploy_core::id::StepId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::plan::{Artifact, ArtifactKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
+use deploy_core::project::Role;
 use deploy_core::spec::Warm;
 use deploy_core::time::Span;
 
 use crate::container::Caps;
 use crate::objections::{doubts, objections};
+use crate::project::Project;
 use crate::recipe::Recipe;
 use crate::site;
 
@@ -25,6 +27,8 @@ pub(crate) const RETIRE: &str = "retire";
 const FETCH_TIMEOUT: Span = Span::from_secs(15 * 60);
 /// How long creating and starting a container may take.
 const START_TIMEOUT: Span = Span::from_secs(2 * 60);
+/// How long the services of a project may take until the web one can be started: each has its own bound.
+const PROJECT_TIMEOUT: Span = Span::from_secs(20 * 60);
 /// How long one write to the route table may take, the reading back included.
 const SWITCH_TIMEOUT: Span = Span::from_secs(30);
 /// How long the release before may go on answering what it was asked before the switch.
@@ -49,7 +53,7 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let host = &outline.access.host;
     vec![
         make(artifact, outline),
-        act(START, start_title(outline), START_TIMEOUT).undone_by("stop and remove it"),
+        start(outline),
         check(
             CHECK_CANDIDATE,
             format!("ask the new container itself: {}; {}", policy.check.asks(policy), policy.asks_for()),
@@ -66,7 +70,7 @@ fn steps(outline: &Outline) -> Vec<Step> {
                 RETIRE,
                 format!(
                     "let the release before finish what it was asked, at most {DRAIN}, then {}; it is kept for a rollback",
-                    match outline.profile.rollback.warm {
+                    match outline.profile.rollback.warm.filter(|_| Project::of(outline).is_none()) {
                         None | Some(Warm::Stopped) => "stop it",
                         Some(Warm::Paused) => "let it stand still, with the memory it has",
                     }
@@ -83,7 +87,8 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
     if artifact.digest.is_some() {
         let release = &outline.source.locator;
         let title = format!(
-            "check that the image of {release} is here; its configuration comes back, data and the values of secrets stay as they are now"
+            "check that the image of {release} is here; its configuration comes back, data{} and the values of secrets stay as they are now",
+            if Project::of(outline).is_some() { ", volumes, services that all releases share" } else { "" }
         );
         return act(ARTIFACT, title, START_TIMEOUT).undone_by("give up our name for the image");
     }
@@ -103,13 +108,50 @@ fn make(artifact: &Artifact, outline: &Outline) -> Step {
             let title = "build an image of the site and a server of our own, on no base image";
             act(BUILD, title, timeout).undone_by("remove the image")
         }
-        ArtifactKind::GeneratedImage | ArtifactKind::ComposeProject => {
+        ArtifactKind::ComposeProject => {
+            let services = outline.detection.compose.iter().flat_map(|found| &found.value.definitions);
+            let names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
+            act(BUILD, format!("build or fetch the images of {}", names.join(", ")), timeout)
+                .undone_by("remove the images")
+        }
+        ArtifactKind::GeneratedImage => {
             let from =
                 Recipe::of(outline).map_or(String::new(), |recipe| format!(" on {}", recipe.runtime_image));
             act(BUILD, format!("build the image from a generated Dockerfile{from}"), timeout)
                 .undone_by("remove the image")
         }
     }
+}
+
+/// Starting the candidate, and of a project the services around it.
+fn start(outline: &Outline) -> Step {
+    match Project::of(outline) {
+        None => act(START, start_title(outline), START_TIMEOUT).undone_by("stop and remove it"),
+        Some(project) => act(START, project_title(outline, &project), PROJECT_TIMEOUT)
+            .undone_by("stop and remove them; what stays across releases stays"),
+    }
+}
+
+/// What a person should know about how the services of a project run.
+fn project_title(outline: &Outline, project: &Project<'_>) -> String {
+    let restoring = outline.artifact.as_ref().is_some_and(|artifact| artifact.digest.is_some());
+    let mut parts = Vec::new();
+    let mut say = |role, before: &str, after: &str| {
+        let names = project.names(role);
+        if !names.is_empty() {
+            parts.push(format!("{before} {}{after}", names.join(", ")));
+        }
+    };
+    say(Role::Stays, "let", " run, which all releases share and no deployment stops");
+    if restoring {
+        say(Role::Job, "pass over", ", which a rollback does not run");
+    } else {
+        say(Role::Job, "run", " to the end");
+    }
+    say(Role::Replaced, "start", " beside those of the live release");
+    say(Role::Web, "start", " beside the live one");
+    let limits = "each without privileges, with at most the memory, processor and processes that the file or the profile says";
+    format!("{}; {limits}", parts.join(", "))
 }
 
 /// What a person should know about how the container runs.

@@ -1,7 +1,7 @@
 //! Our containers on the engine: finding them, reading their state, stopping and removing them. Nothing here
 //! touches a container that does not carry our label.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use bollard::models::{
@@ -17,7 +17,8 @@ use deploy_core::time::Span;
 
 use crate::engine::{Engine, EngineError};
 use crate::names::{
-    LABEL_CONFIG, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, resource_labels, works_for,
+    LABEL_CONFIG, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, LABEL_SERVICE, LABEL_STAYS,
+    LABEL_USES, resource_labels, works_for,
 };
 
 /// One of our containers, as a list shows it.
@@ -34,12 +35,18 @@ pub(crate) struct Ours {
     pub(crate) running: bool,
     /// Whether it stands still, which counts as running.
     pub(crate) paused: bool,
+    /// The service of a Compose project that it is; none where people reach it.
+    pub(crate) service: Option<String>,
+    /// Whether all releases share it.
+    pub(crate) stays: bool,
+    /// The services that its release has beside it.
+    pub(crate) uses: BTreeSet<String>,
 }
 
 impl Ours {
     /// Whether it works for a deployment.
     pub(crate) fn works_for(&self, deployment: DeploymentId) -> bool {
-        works_for(&self.name, deployment)
+        !self.stays && works_for(&self.name, deployment)
     }
 
     fn of(summary: ContainerSummary) -> Option<Self> {
@@ -62,6 +69,9 @@ impl Ours {
             created: summary.created.unwrap_or_default(),
             running: matches!(state.as_deref(), Some("running" | "restarting" | "paused")),
             paused: state.as_deref() == Some("paused"),
+            service: label(LABEL_SERVICE),
+            stays: label(LABEL_STAYS).is_some(),
+            uses: labels.keys().filter_map(|name| name.strip_prefix(LABEL_USES)).map(str::to_owned).collect(),
         })
     }
 }
@@ -182,7 +192,15 @@ pub(crate) async fn start(engine: &Engine, id: &str) -> Result<(), EngineError> 
 /// not do: an engine that was killed stops what it finds running when it is back (20.10), and takes that for
 /// somebody's wish.
 pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Result<(), EngineError> {
-    let name = if keep { RestartPolicyNameEnum::ALWAYS } else { RestartPolicyNameEnum::NO };
+    restart(engine, id, if keep { RestartPolicyNameEnum::ALWAYS } else { RestartPolicyNameEnum::NO }).await
+}
+
+/// Lets the engine start it again when it ends with an error.
+pub(crate) async fn start_again_on_failure(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    restart(engine, id, RestartPolicyNameEnum::ON_FAILURE).await
+}
+
+async fn restart(engine: &Engine, id: &str, name: RestartPolicyNameEnum) -> Result<(), EngineError> {
     let body = ContainerUpdateBody {
         restart_policy: Some(RestartPolicy { name: Some(name), maximum_retry_count: None }),
         ..ContainerUpdateBody::default()
@@ -207,9 +225,18 @@ pub(crate) async fn stop(engine: &Engine, id: &str, grace: Span) -> Result<(), E
     }
 }
 
-/// Removes a container, running or not; one that is not there is fine.
+/// Removes a container, running or not; one that is not there is fine. Volumes without a name go with it.
 pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    remove_with(engine, id, true).await
+}
+
+/// The same, but every volume is left.
+pub(crate) async fn remove_leaving_volumes(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    remove_with(engine, id, false).await
+}
+
+async fn remove_with(engine: &Engine, id: &str, volumes: bool) -> Result<(), EngineError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(volumes).build();
     match engine.change(|docker| async move { docker.remove_container(id, Some(options)).await }).await {
         // A removal that is under way ends by itself.
         Err(EngineError::NotFound(_) | EngineError::Conflict(_)) => Ok(()),

@@ -23,6 +23,7 @@ use crate::front::Front;
 use crate::lines::StepLog;
 use crate::names::Names;
 use crate::paths::{Paths, disk, remove_all};
+use crate::project::{Project, images};
 use crate::secrets::{Resolve, Secrets};
 use crate::{build, check, image, reclaim, retire, reuse, routing, runtime, start, survey};
 
@@ -167,20 +168,22 @@ impl DockerExecutor {
         let secrets = || Secrets::of(&cx.plan.outline().profile, &self.resolve);
         match step.id.as_str() {
             BUILD => {
-                build::build(engine, &self.paths, self.sources.as_ref(), &names, cx, &secrets()?, log).await
+                let credentials = Secrets::registry(&cx.plan.outline().profile, &self.resolve)?;
+                let sources = self.sources.as_ref();
+                build::build(engine, &self.paths, sources, &names, cx, &secrets()?, credentials, log).await
             }
             IMAGE => {
                 let credentials = Secrets::registry(&cx.plan.outline().profile, &self.resolve)?;
-                image::take(engine, &names, credentials, cx, log).await
+                image::take(engine, &names, credentials.as_ref(), cx, log).await
             }
             ARTIFACT => image::prove(engine, &names, cx).await,
             START => start::start(engine, owner, &names, cx, &secrets()?, log).await,
             CHECK_CANDIDATE => {
                 let before = routing::touched(front, cx).await?;
-                let passed = check::candidate(engine, &self.clock, cx, log).await?;
+                let passed = check::candidate(engine, owner, &self.clock, cx, log).await?;
                 Ok(routing::remember(passed, &before))
             }
-            SWITCH => routing::switch(front, engine, effect, cx, self.url(cx).await?).await,
+            SWITCH => routing::switch(front, engine, owner, effect, cx, self.url(cx).await?).await,
             CHECK_PUBLIC => {
                 let address = reachable(front.address().await?);
                 let passed = check::public(engine, &self.clock, address, cx, log).await?;
@@ -265,10 +268,14 @@ impl Executor for DockerExecutor {
         self.active().insert(cx.deployment);
         match step.id.as_str() {
             BUILD | IMAGE | ARTIFACT => {
-                image::untag(&self.engine, &self.names(cx).image()).await?;
+                let names = self.names(cx);
+                image::untag(&self.engine, &names.image()).await?;
+                if let Some(project) = Project::of(cx.plan.outline()) {
+                    images::untag(&self.engine, &names, &project).await?;
+                }
                 self.remove_workspace(cx.deployment).await
             }
-            START => start::undo(&self.engine, &self.owner, &self.names(cx)).await,
+            START => start::undo(&self.engine, &self.owner, &self.names(cx), cx).await,
             SWITCH => routing::undo(&self.front, effect, cx).await,
             RETIRE => retire::undo(&self.engine, &self.owner, cx, &self.paths.retired(cx.deployment)).await,
             CHECK_CANDIDATE | CHECK_PUBLIC => Ok(()),

@@ -22,7 +22,9 @@ use crate::engine::{Engine, EngineError, Sort};
 use crate::lines::StepLog;
 use crate::names::Names;
 use crate::progress::Progress;
+use crate::project::images;
 use crate::reference::ImageReference;
+use crate::secrets::Registry;
 
 /// The image of a name or digest, if it is here.
 pub(crate) async fn find(engine: &Engine, name: &str) -> Result<Option<ImageInspect>, EngineError> {
@@ -46,30 +48,37 @@ pub(crate) fn output(image: &ImageInspect) -> Result<Output, Failure> {
 pub(crate) async fn take(
     engine: &Engine,
     names: &Names<'_>,
-    credentials: Option<DockerCredentials>,
+    registry: Option<&Registry>,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<Output, Failure> {
     let artifact = cx.plan.outline().artifact.as_ref();
     let text = artifact.and_then(|artifact| artifact.image.as_deref()).unwrap_or_default();
-    let reference: ImageReference =
-        text.parse().map_err(|error| Failure::new(FailureCode::ImageUnavailable, format!("{error}")))?;
-    let image = match find(engine, text).await? {
-        Some(image) => {
-            log.system(LogLevel::Info, &format!("{reference} is here already"));
-            image
-        }
-        None => {
-            pull(engine, &reference, credentials, cx, log).await?;
-            let fetched = find(engine, text).await?;
-            fetched.ok_or_else(|| unavailable(&reference, "it was fetched but is not here"))?
-        }
-    };
+    let image = fetch(engine, text, |image| registry?.for_image(image), cx, log).await?;
     let output = output(&image)?;
     if let Some(digest) = &output.digest {
         tag(engine, digest, &names.image()).await?;
     }
     Ok(output)
+}
+
+/// The image of a reference, from here or else from the registry.
+pub(crate) async fn fetch(
+    engine: &Engine,
+    text: &str,
+    credentials: impl FnOnce(&ImageReference) -> Option<DockerCredentials>,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<ImageInspect, Failure> {
+    let reference: ImageReference =
+        text.parse().map_err(|error| Failure::new(FailureCode::ImageUnavailable, format!("{error}")))?;
+    if let Some(image) = find(engine, text).await? {
+        log.system(LogLevel::Info, &format!("{reference} is here already"));
+        return Ok(image);
+    }
+    pull(engine, &reference, credentials(&reference), cx, log).await?;
+    let fetched = find(engine, text).await?;
+    fetched.ok_or_else(|| unavailable(&reference, "it was fetched but is not here"))
 }
 
 async fn pull(
@@ -147,7 +156,7 @@ pub(crate) async fn missing(engine: &Engine, images: &[Digest]) -> Vec<Digest> {
     let look = async {
         let mut missing = Vec::new();
         for image in images {
-            if matches!(find(engine, image.as_str()).await, Ok(None)) {
+            if matches!(whole(engine, image).await, Ok(None)) {
                 missing.push(image.clone());
             }
         }
@@ -156,12 +165,21 @@ pub(crate) async fn missing(engine: &Engine, images: &[Digest]) -> Vec<Digest> {
     tokio::time::timeout(LOOK, look).await.unwrap_or_default()
 }
 
+/// The image of a release, if it is here with all that it names beside it.
+pub(crate) async fn whole(engine: &Engine, digest: &Digest) -> Result<Option<ImageInspect>, EngineError> {
+    let Some(image) = find(engine, digest.as_str()).await? else { return Ok(None) };
+    Ok(images::missing(engine, &image).await?.is_empty().then_some(image))
+}
+
 /// Proves that the image of a kept release is here, and puts this deployment's tag on it.
 pub(crate) async fn prove(engine: &Engine, names: &Names<'_>, cx: &StepContext) -> Result<Output, Failure> {
     let artifact = cx.plan.outline().artifact.as_ref();
     let digest = artifact.and_then(|artifact| artifact.digest.clone());
     let digest = digest.ok_or_else(|| Failure::new(FailureCode::Internal, "the plan names no artifact"))?;
     let image = find(engine, digest.as_str()).await?.ok_or_else(|| gone(&digest))?;
+    if let Some(missing) = images::missing(engine, &image).await?.first() {
+        return Err(gone(missing));
+    }
     match tag(engine, &digest, &names.image()).await {
         Err(failure) if failure.code == FailureCode::ArtifactMissing => Err(gone(&digest)),
         tagged => tagged.and_then(|()| output(&image)),

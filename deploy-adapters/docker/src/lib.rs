@@ -35,6 +35,7 @@ mod network;
 mod objections;
 mod paths;
 mod progress;
+mod project;
 mod recipe;
 mod reclaim;
 mod reference;

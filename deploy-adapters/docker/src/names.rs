@@ -21,6 +21,14 @@ pub(crate) const LABEL_VERSION: &str = "deploy.version";
 pub(crate) const LABEL_DEPLOYMENT: &str = "deploy.deployment";
 /// What a container was created as, without its place: a container of another configuration is no substitute.
 pub(crate) const LABEL_CONFIG: &str = "deploy.config";
+/// The service of a Compose project that a container is, unless it is the one that people reach.
+pub(crate) const LABEL_SERVICE: &str = "deploy.service";
+/// What carries it runs across releases.
+pub(crate) const LABEL_STAYS: &str = "deploy.stays";
+/// What carries it is the network of one release.
+pub(crate) const LABEL_RELEASE_NETWORK: &str = "deploy.release-network";
+/// Followed by the name of a service: the image of it that belongs to the release, by digest.
+pub(crate) const LABEL_USES: &str = "deploy.uses.";
 /// The image a container was started from, by digest.
 pub(crate) const LABEL_DIGEST: &str = "deploy.digest";
 
@@ -48,6 +56,27 @@ impl Names<'_> {
         format!("{}:{}", repository(self.owner, self.resource), self.tag())
     }
 
+    /// The container of a service beside the web one: `web-production.worker-v7-0a1b2c3d4e5f`.
+    pub(crate) fn service(&self, service: &str) -> String {
+        let ResourceKey { resource, environment } = self.resource;
+        format!("{resource}-{environment}.{service}-{}", self.tag())
+    }
+
+    /// The container of a service that all releases share: `deploy.<owner>.web.production.db`.
+    pub(crate) fn staying(&self, service: &str) -> String {
+        format!("{}.{service}", network(self.owner, self.resource))
+    }
+
+    /// The image of a service: `deploy.local/<owner>/web/production/worker:v7-0a1b2c3d4e5f`.
+    pub(crate) fn service_image(&self, service: &str) -> String {
+        format!("{}/{service}:{}", repository(self.owner, self.resource), self.tag())
+    }
+
+    /// The network in which the services of one release find each other.
+    pub(crate) fn network(&self) -> String {
+        format!("{}.{}", network(self.owner, self.resource), self.tag())
+    }
+
     fn tag(&self) -> String {
         format!("{}-{}", self.version, suffix(self.deployment))
     }
@@ -61,9 +90,14 @@ impl Names<'_> {
     }
 }
 
+/// The end of a container's name, which all containers of one deployment share.
+pub(crate) fn end(name: &str) -> &str {
+    name.rsplit_once('-').map_or("", |(_, end)| end)
+}
+
 /// Whether a container of this name works for a deployment: the one that made it, until another one takes it over.
 pub(crate) fn works_for(name: &str, deployment: DeploymentId) -> bool {
-    name.rsplit_once('-').is_some_and(|(_, end)| end == suffix(deployment))
+    end(name) == suffix(deployment)
 }
 
 /// The name that a container was made under, if that was by another deployment.
@@ -106,6 +140,11 @@ pub(crate) fn network(owner: &Name, resource: &ResourceKey) -> String {
     format!("deploy.{owner}.{}.{}", resource.resource, resource.environment)
 }
 
+/// A volume of a resource, which outlives every release.
+pub(crate) fn volume(owner: &Name, resource: &ResourceKey, name: &str) -> String {
+    format!("{}.{name}", network(owner, resource))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +160,10 @@ mod tests {
         assert_eq!(one.container(), "web-production-v7-0a1b2c3d4e5f");
         assert_eq!(one.image(), "deploy.local/a1/web/production:v7-0a1b2c3d4e5f");
         assert_eq!(network(&owner, &web), "deploy.a1.web.production");
+        assert_eq!(one.service("worker"), "web-production.worker-v7-0a1b2c3d4e5f");
+        assert!(works_for(&one.service("worker"), one.deployment));
+        assert_eq!(one.staying("db"), "deploy.a1.web.production.db");
+        assert_eq!(one.service_image("worker"), "deploy.local/a1/web/production/worker:v7-0a1b2c3d4e5f");
     }
 
     #[test]

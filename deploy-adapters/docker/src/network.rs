@@ -88,6 +88,22 @@ async fn existing(engine: &Engine, owner: &Name, name: &str) -> Result<Option<Ip
     }
 }
 
+/// Removes a network of ours; one that is not there, not ours or still used is left alone.
+pub(crate) async fn remove(engine: &Engine, owner: &Name, name: &str) -> Result<(), Failure> {
+    match existing(engine, owner, name).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(()),
+        Err(failure) if failure.code == FailureCode::NameTaken => return Ok(()),
+        Err(failure) => return Err(failure),
+    }
+    match engine.change(|docker| async move { docker.remove_network(name).await }).await {
+        Ok(()) | Err(EngineError::NotFound(_) | EngineError::Conflict(_) | EngineError::Refused { .. }) => {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn request(name: &str, range: Ipv4Addr, labels: HashMap<String, String>) -> NetworkCreateRequest {
     NetworkCreateRequest {
         name: name.to_owned(),

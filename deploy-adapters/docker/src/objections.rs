@@ -3,6 +3,7 @@
 use deploy_core::plan::{Artifact, ArtifactKind, CommandKind, Outline};
 use deploy_core::reason::{Reason, ReasonCode};
 
+use crate::project::Project;
 use crate::recipe::Recipe;
 use crate::reference::ImageReference;
 use crate::site;
@@ -39,12 +40,16 @@ fn of_artifact(artifact: &Artifact, outline: &Outline, serves_sites: bool, reaso
             return;
         }
         ArtifactKind::ComposeProject => {
-            let message = "Compose projects can't be deployed yet";
-            let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
-            reasons.push(
-                reason.set("deploy its web service from its Dockerfile", "runtime.strategy = \"dockerfile\""),
-            );
-            return;
+            if Project::of(outline).is_none() {
+                // Detection has said why, unless nothing was detected at all.
+                if outline.detection.blocked.is_empty() {
+                    let message = "nothing was found in a Compose file that could be carried out";
+                    let reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
+                    let fix = "runtime.strategy = \"dockerfile\"";
+                    reasons.push(reason.set("deploy its web service from its Dockerfile", fix));
+                }
+                return;
+            }
         }
     }
     let said = |code| outline.detection.blocked.iter().any(|reason| reason.code == code);

@@ -24,6 +24,14 @@ pub(crate) struct InvalidReference {
     why: &'static str,
 }
 
+impl ImageReference {
+    /// The registry that it comes from.
+    pub(crate) fn registry(&self) -> &str {
+        let first = self.name.split_once('/').map(|(first, _)| first);
+        first.filter(|first| first.contains(['.', ':']) || *first == "localhost").unwrap_or("docker.io")
+    }
+}
+
 impl FromStr for ImageReference {
     type Err = InvalidReference;
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
@@ -107,6 +115,15 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ImageReference>().expect(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_reference_says_which_registry_it_comes_from() {
+        let registry = |text: &str| text.parse::<ImageReference>().expect(text).registry().to_owned();
+        assert_eq!(registry("busybox"), "docker.io");
+        assert_eq!(registry("acme/web"), "docker.io");
+        assert_eq!(registry("ghcr.io/acme/web"), "ghcr.io");
+        assert_eq!(registry("registry.local:5000/a"), "registry.local:5000");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The release before: let it finish, stop it, keep it; and start it again when the new one is taken back.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::containers::{self, Ours};
 use crate::engine::Engine;
 use crate::front::{Front, upstream};
 use crate::lines::StepLog;
+use crate::names::end;
+use crate::project::Project;
 use crate::routing::remembered;
 
 /// How long all of it may take. Less than the step's own time: a release that proved itself and has the traffic
@@ -79,11 +82,19 @@ async fn stop_others(
         at.is_some() && routes.iter().any(|route| upstream(route).map(|upstream| upstream.ip()) == at)
     };
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
-    let others: Vec<Ours> = all
+    // What is beside what a route leads to is needed by it.
+    let needed: BTreeSet<String> =
+        all.iter().filter(|other| routed(other)).map(|other| end(&other.name).to_owned()).collect();
+    let mut others: Vec<Ours> = all
         .into_iter()
-        .filter(|other| other.running && !other.works_for(cx.deployment) && !routed(other))
+        .filter(|other| other.running && !other.stays && !other.works_for(cx.deployment))
+        .filter(|other| !needed.contains(end(&other.name)))
         .collect();
-    let warm = cx.plan.outline().profile.rollback.warm.unwrap_or(Warm::Stopped);
+    // What people reach first: until it has finished, it needs the others.
+    others.sort_by_key(|other| other.service.is_some());
+    let outline = cx.plan.outline();
+    let warm =
+        outline.profile.rollback.warm.filter(|_| Project::of(outline).is_none()).unwrap_or(Warm::Stopped);
     for other in &others {
         let served = route_of(cx, other);
         if let Some((route, upstream)) = &served
@@ -143,6 +154,13 @@ pub(crate) async fn undo(
     let all = containers::list(engine, owner, Some(&cx.plan.outline().resource)).await?;
     for container in all.iter().filter(|container| !container.works_for(cx.deployment)) {
         let Some((_, upstream)) = route_of(cx, container) else { continue };
+        let beside = |other: &&Ours| {
+            other.service.is_some() && !other.stays && end(&other.name) == end(&container.name)
+        };
+        for other in all.iter().filter(beside) {
+            containers::keep_running(engine, &other.id, true).await?;
+            containers::wake(engine, &other.id, other.paused).await?;
+        }
         containers::keep_running(engine, &container.id, true).await?;
         containers::wake(engine, &container.id, container.paused).await?;
         let listens = async {

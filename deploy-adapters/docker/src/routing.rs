@@ -3,7 +3,7 @@
 
 use deploy_core::effect::Effect;
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::Fence;
+use deploy_core::id::{Fence, Name};
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
 use deploy_edge::Route;
@@ -13,6 +13,7 @@ use crate::compile::DRAIN;
 use crate::containers;
 use crate::engine::Engine;
 use crate::front::{Change, Front, To, edge_digest, upstream};
+use crate::project;
 
 /// The fact under which the check of the candidate keeps the routes that the switch will replace: what undoing
 /// needs must be durable before the switch is made.
@@ -55,6 +56,7 @@ fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> Change {
 pub(crate) async fn switch(
     front: &Front,
     engine: &Engine,
+    owner: &Name,
     effect: &Effect,
     cx: &StepContext,
     url: String,
@@ -63,6 +65,7 @@ pub(crate) async fn switch(
     newer_owner(front, cx, fence).await?;
     // What passed its check a moment ago may have ended since: nobody is sent to it then.
     candidate.identify(engine).await?;
+    project::keep_running(engine, owner, cx).await?;
     containers::keep_running(engine, &candidate.id, true).await?;
     let mut hosts = hosts(cx).into_iter();
     if let Some(wanted) = hosts.next() {

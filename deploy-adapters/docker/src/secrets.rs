@@ -1,6 +1,6 @@
 //! Secrets: resolved as late as they can be, kept out of everything that is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +8,8 @@ use bollard::auth::DockerCredentials;
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::redact::Redactor;
 use deploy_core::spec::{Profile, SecretRef};
+
+use crate::reference::ImageReference;
 
 /// What the password of a registry is called.
 const REGISTRY: &str = "runtime.registry.password";
@@ -40,17 +42,10 @@ impl Secrets {
     }
 
     /// What the registry is told, where it wants to know who asks.
-    pub(crate) fn registry(
-        profile: &Profile,
-        resolve: &Resolve,
-    ) -> Result<Option<DockerCredentials>, Failure> {
+    pub(crate) fn registry(profile: &Profile, resolve: &Resolve) -> Result<Option<Registry>, Failure> {
         let Some(access) = &profile.runtime.registry else { return Ok(None) };
         let password = resolve(&access.password).ok_or_else(|| missing(REGISTRY, &access.password))?;
-        Ok(Some(DockerCredentials {
-            username: Some(access.username.clone()),
-            password: Some(password),
-            ..DockerCredentials::default()
-        }))
+        Ok(Some(Registry { server: access.server.clone(), username: access.username.clone(), password }))
     }
 
     /// What hides them, as far as they can be resolved: for output of a step that does not need them.
@@ -60,8 +55,60 @@ impl Secrets {
         Redactor::new(&known.collect())
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&String> {
+        self.values.get(name)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         self.values.iter()
+    }
+}
+
+/// Who asks a registry. Never shown.
+#[derive(Clone)]
+pub(crate) struct Registry {
+    server: Option<String>,
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+impl Registry {
+    #[cfg(test)]
+    pub(crate) fn new(server: Option<&str>, username: &str, password: &str) -> Self {
+        let text = str::to_owned;
+        Self { server: server.map(text), username: text(username), password: text(password) }
+    }
+
+    /// What a registry is told if it is the one that this is for.
+    pub(crate) fn for_host(&self, host: &str) -> Option<DockerCredentials> {
+        // The engine has a name of its own for the one that images without a registry come from.
+        let same = |server: &str| server == host || (server == "docker.io" && host == "registry-1.docker.io");
+        self.server.as_deref().is_some_and(same).then(|| self.credentials())
+    }
+
+    /// What the registry of the one image that was named is told.
+    pub(crate) fn for_image(&self, image: &ImageReference) -> Option<DockerCredentials> {
+        match &self.server {
+            None => Some(self.credentials()),
+            Some(_) => self.for_host(image.registry()),
+        }
+    }
+
+    /// What the classic builder is told, by registry.
+    pub(crate) fn by_host(&self) -> Option<HashMap<String, DockerCredentials>> {
+        let key = match self.server.as_deref()? {
+            "docker.io" => "https://index.docker.io/v1/",
+            server => server,
+        };
+        Some(HashMap::from([(key.to_owned(), self.credentials())]))
+    }
+
+    fn credentials(&self) -> DockerCredentials {
+        DockerCredentials {
+            username: Some(self.username.clone()),
+            password: Some(self.password.clone()),
+            ..DockerCredentials::default()
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Starting the candidate beside the live release.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{Digest, Name};
 use deploy_core::log::LogLevel;
 use deploy_core::plan::{Outline, Output};
 use deploy_core::port::{Probe, StepContext};
+use deploy_core::project::Service;
 
 use crate::compile::STOP_GRACE;
 use crate::container::{Caps, Environment, Place, body};
@@ -17,6 +18,7 @@ use crate::engine::{Engine, EngineError};
 use crate::lines::StepLog;
 use crate::names::{self, LABEL_CONFIG, LABEL_DIGEST, Names};
 use crate::network;
+use crate::project::{self, Project, shape};
 use crate::secrets::Secrets;
 use crate::site;
 
@@ -37,6 +39,7 @@ pub(crate) async fn start(
     if let Probe::Present { output } = read_back(engine, owner, names, cx).await? {
         return Ok(output);
     }
+    project::start(engine, owner, names, cx, secrets, log).await?;
     let name = names.container();
     let (id, paused) = match kept(engine, owner, names, cx, secrets, log).await? {
         Some((id, paused)) => {
@@ -54,11 +57,9 @@ pub(crate) async fn start(
     if let Err(error) = containers::wake(engine, &id, paused).await {
         return Err(refused(error));
     }
-    match read_back(engine, owner, names, cx).await? {
-        Probe::Present { output } => Ok(output),
-        // It has ended already: the check says how, with its last lines.
-        Probe::Absent | Probe::Unknown => found(engine, owner, &name, cx).await,
-    }
+    // One that has ended already is found, too: the check says how, with its last lines.
+    let container = containers::find_ours(engine, owner, &name).await?.ok_or_else(|| vanished(&name))?;
+    described(container, &name, cx)
 }
 
 /// The container that was kept of the release a rollback goes back to, now under this deployment's name: only one
@@ -72,6 +73,10 @@ async fn kept(
     log: &StepLog,
 ) -> Result<Option<(String, bool)>, Failure> {
     let outline = cx.plan.outline();
+    // The services of a project find each other in a network of their deployment's own.
+    if Project::of(outline).is_some() {
+        return Ok(None);
+    }
     if outline.artifact.as_ref().is_none_or(|artifact| artifact.digest.is_none()) {
         return Ok(None);
     }
@@ -133,11 +138,31 @@ async fn create(
     labels.insert(LABEL_DIGEST.to_owned(), digest.to_string());
     labels.insert(LABEL_CONFIG.to_owned(), config(outline, digest, secrets));
     let place = Place { network: &network, address };
-    let body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
-    send(engine, &names.container(), body).await
+    let Some(project) = Project::of(outline) else {
+        let body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
+        return send(engine, &names.container(), body).await;
+    };
+    let caps = shape::caps(outline, project.web);
+    let mut body = body(&caps, digest, labels, place, of_web(outline, project.web, secrets)?);
+    shape::shape(&mut body, project.web, owner, names.resource);
+    let id = send(engine, &names.container(), body).await?;
+    if project.has_network() {
+        project::join(engine, &names.network(), &id, &project.web.name).await?;
+    }
+    Ok(id)
 }
 
-async fn send(engine: &Engine, name: &str, body: ContainerCreateBody) -> Result<String, Failure> {
+/// What the file says of the web service, then what the profile says: that wins.
+fn of_web(outline: &Outline, web: &Service, secrets: &Secrets) -> Result<Environment, Failure> {
+    let own = shape::environment(outline, web, secrets)
+        .map_err(|error| Failure::new(FailureCode::SecretMissing, format!("{}: {error}", web.name)))?;
+    let mut variables: BTreeMap<String, String> = own.0.into_iter().collect();
+    variables.extend(outline.profile.env.clone());
+    variables.extend(secrets.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Ok(Environment(variables.into_iter().collect()))
+}
+
+pub(crate) async fn send(engine: &Engine, name: &str, body: ContainerCreateBody) -> Result<String, Failure> {
     let options = CreateContainerOptionsBuilder::default().name(name).build();
     let created =
         engine.change(|docker| async move { docker.create_container(Some(options), body).await }).await;
@@ -185,13 +210,11 @@ pub(crate) async fn read_back(
     if !containers::is_running(&container) {
         return Ok(Probe::Absent);
     }
-    Ok(Probe::Present { output: found(engine, owner, &name, cx).await? })
+    Ok(Probe::Present { output: described(container, &name, cx)? })
 }
 
 /// What later steps need to know of the container, after a look at whether it is the right one.
-async fn found(engine: &Engine, owner: &Name, name: &str, cx: &StepContext) -> Result<Output, Failure> {
-    let container = containers::find_ours(engine, owner, name).await?;
-    let container = container.ok_or_else(|| vanished(name))?;
+fn described(container: ContainerInspectResponse, name: &str, cx: &StepContext) -> Result<Output, Failure> {
     let digest = digest(cx)?;
     if containers::label(&container, LABEL_DIGEST) != Some(digest.as_str()) {
         let message = format!("the container {name} belongs to another deployment");
@@ -208,7 +231,17 @@ fn vanished(name: &str) -> Failure {
 
 /// Removes the container of a deployment; one that it took over is kept again, as it was. Nobody is sent to it any
 /// more.
-pub(crate) async fn undo(engine: &Engine, owner: &Name, names: &Names<'_>) -> Result<(), Failure> {
+pub(crate) async fn undo(
+    engine: &Engine,
+    owner: &Name,
+    names: &Names<'_>,
+    cx: &StepContext,
+) -> Result<(), Failure> {
+    undo_web(engine, owner, names).await?;
+    project::undo(engine, owner, names, cx).await
+}
+
+async fn undo_web(engine: &Engine, owner: &Name, names: &Names<'_>) -> Result<(), Failure> {
     match containers::find_ours(engine, owner, &names.container()).await {
         Ok(Some(container)) => {
             let id = container.id.as_deref().unwrap_or_default();

@@ -64,7 +64,7 @@ async fn of_engine(
     let info = engine.read(|docker| async move { docker.info().await }).await?;
     let mut reasons = Vec::new();
     if let Some(digest) = request.digest
-        && image::find(engine, digest.as_str()).await?.is_none()
+        && image::whole(engine, digest).await?.is_none()
     {
         let message = format!("the image {} is not on this machine any more", digest.short());
         reasons.push(Reason::new(ReasonCode::ArtifactMissing, message).because("image", digest.to_string()));

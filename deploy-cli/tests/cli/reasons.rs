@@ -28,6 +28,18 @@ const SHOWN: &[(&str, &[(&str, &str)])] = &[
     ("port_unknown", &[("Dockerfile", "FROM debian:12\nCMD [\"/app\"]\n")]),
     ("service_unknown", &[("compose.yaml", TWO)]),
     (
+        "compose_directive",
+        &[("compose.yaml", "services:\n  a: { build: ., ports: [80], privileged: true }\n")],
+    ),
+    (
+        "compose_dropped",
+        &[("compose.yaml", "services:\n  a: { build: ., ports: [80], container_name: x }\n")],
+    ),
+    (
+        "compose_variable",
+        &[("compose.yaml", "services:\n  a: { build: ., ports: [80], environment: [TOKEN] }\n")],
+    ),
+    (
         "stage_unknown",
         &[
             ("Dockerfile", "FROM debian:12 AS one\nEXPOSE 80\n"),

@@ -1,7 +1,7 @@
 //! The BuildKit builder: stages that do not depend on each other run at the same time, caches are kept, and
 //! secrets are files that nothing keeps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +15,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use serde::Deserialize;
 
+use super::session::Answers;
 use super::wire::{self, Body};
 use super::{Order, classic, proto, session};
 use crate::engine::{Engine, EngineError, Sort};
@@ -27,12 +28,12 @@ const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) async fn run(
     engine: &Engine,
     order: Order,
-    secrets: BTreeMap<String, String>,
+    answers: Answers,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<(), Failure> {
     let id = format!("{}-{}", cx.deployment, log.clock.now().as_millis());
-    let _session = session::open(engine, &id, secrets).await?;
+    let _session = session::open(engine, &id, answers).await?;
     let work = build(engine, order, &id, log);
     tokio::select! {
         built = work => built,

@@ -11,12 +11,14 @@ use futures_util::{StreamExt as _, stream};
 use super::Order;
 use crate::engine::{Engine, EngineError, Sort};
 use crate::lines::{Lines, StepLog};
+use crate::secrets::Registry;
 
 /// Builds, and writes what the build says into the log. Ending early ends the build on the engine too: it stops
 /// when nobody listens.
 pub(crate) async fn run(
     engine: &Engine,
     order: Order,
+    registry: Option<&Registry>,
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<(), Failure> {
@@ -36,7 +38,11 @@ pub(crate) async fn run(
         Some((chunk, chunks))
     });
     let docker = engine.client().await?.clone().with_timeout(order.within);
-    let mut messages = docker.build_image(options.build(), None, Some(bollard::body_try_stream(chunks)));
+    let mut messages = docker.build_image(
+        options.build(),
+        registry.and_then(Registry::by_host),
+        Some(bollard::body_try_stream(chunks)),
+    );
     let mut lines = Lines::default();
     let mut gone = pin!(engine.gone());
     loop {

@@ -19,14 +19,16 @@ use deploy_core::port::{Layout, Sources, StepContext};
 
 use self::context::Context;
 use self::ignore::Ignore;
+use self::session::Answers;
 use crate::engine::Engine;
 use crate::image;
 use crate::lines::StepLog;
 use crate::names::{LABEL_INPUTS, Names};
 use crate::paths::{Paths, disk, remove_all};
+use crate::project::{Project, images};
 use crate::recipe::{Mounts, Recipe};
 use crate::reuse;
-use crate::secrets::Secrets;
+use crate::secrets::{Registry, Secrets};
 use crate::site::{self, Server};
 
 /// Where a generated Dockerfile lies in the context.
@@ -54,6 +56,40 @@ pub(crate) struct Order {
     pub(crate) within: std::time::Duration,
 }
 
+/// What builds, and for whom.
+pub(crate) struct Builder<'a> {
+    pub(crate) engine: &'a Engine,
+    /// Whether the engine has BuildKit.
+    modern: bool,
+    /// The secrets that builds may read.
+    secrets: BTreeMap<String, String>,
+    /// Who fetches images that a registry does not give to everyone.
+    pub(crate) registry: Option<Registry>,
+    pub(crate) cx: &'a StepContext,
+    pub(crate) log: &'a StepLog,
+}
+
+impl Builder<'_> {
+    /// Builds one image.
+    pub(crate) async fn run(&self, order: Order) -> Result<(), Failure> {
+        if self.modern {
+            let answers = Answers { secrets: self.secrets.clone(), registry: self.registry.clone() };
+            return buildkit::run(self.engine, order, answers, self.cx, self.log).await;
+        }
+        if !self.secrets.is_empty() {
+            let message =
+                "the engine has no BuildKit, and without it a secret of the build would stay in the image";
+            return Err(Failure::new(FailureCode::BuildNotStarted, message));
+        }
+        self.log.system(LogLevel::Warn, "the engine has no BuildKit: nothing is kept between builds");
+        classic::run(self.engine, order, self.registry.as_ref(), self.cx, self.log).await
+    }
+
+    fn mounts(&self) -> Mounts {
+        if self.modern { Mounts::Yes } else { Mounts::No }
+    }
+}
+
 /// Lays out the source and builds its image.
 pub(crate) async fn build(
     engine: &Engine,
@@ -62,6 +98,7 @@ pub(crate) async fn build(
     names: &Names<'_>,
     cx: &StepContext,
     secrets: &Secrets,
+    registry: Option<Registry>,
     log: &StepLog,
 ) -> Result<Output, Failure> {
     if let Some(output) = reuse::take(engine, names, cx, log).await? {
@@ -83,16 +120,11 @@ pub(crate) async fn build(
         .collect();
     let laid = Laid { base, workspace };
     laid.out(sources, outline).await?;
-    if buildkit::is_there(engine).await? {
-        let order = order(&laid, outline, names, Mounts::Yes)?;
-        buildkit::run(engine, order, secrets, cx, log).await?;
-    } else if secrets.is_empty() {
-        log.system(LogLevel::Warn, "the engine has no BuildKit: nothing is kept between builds");
-        classic::run(engine, order(&laid, outline, names, Mounts::No)?, cx, log).await?;
-    } else {
-        let message =
-            "the engine has no BuildKit, and without it a secret of the build would stay in the image";
-        return Err(Failure::new(FailureCode::BuildNotStarted, message));
+    let modern = buildkit::is_there(engine).await?;
+    let builder = Builder { engine, modern, secrets, registry, cx, log };
+    match Project::of(outline) {
+        Some(project) => images::make(&builder, names, &project, &laid.base, &laid.workspace).await?,
+        None => builder.run(order(&laid, outline, names, builder.mounts())?).await?,
     }
     let built = image::find(engine, &names.image()).await?;
     let built = built.ok_or_else(|| {
@@ -208,7 +240,7 @@ fn generated_context(base: &Path, recipe: &Recipe, dockerfile: String) -> Result
     })
 }
 
-fn own_context(base: &Path, dockerfile: &str) -> Result<Context, Failure> {
+pub(crate) fn own_context(base: &Path, dockerfile: &str) -> Result<Context, Failure> {
     if read(base, dockerfile)?.is_none() {
         let message = format!("there is no {dockerfile} in the source");
         return Err(Failure::new(FailureCode::BuildFailed, message).because("runtime.dockerfile", dockerfile));

@@ -243,3 +243,38 @@ async fn f42_an_engine_that_hangs_ends_in_a_word_for_it_and_reading_back_says_it
     assert_eq!(world.get().await.1, "one");
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f42_an_engine_that_freezes_at_any_step_is_named_changes_nothing_and_the_step_goes_on_behind_it() {
+    let Some(own) = Own::start().await else { return };
+    let world = World::on(&own.host()).await;
+    let mut live = world.run(world.app("live"));
+    world.deploy(&mut live).await.expect("a release");
+    let mut run = world.run(world.app("next"));
+    let mut serves = "live";
+    for step in run.plan.clone().steps() {
+        own.freeze();
+        let failed = world.perform(&run, step).await;
+        if step.id.as_str() == "retire" {
+            // The new release has the traffic: that the old one could not be stopped yet is said, and is no failure.
+            assert!(failed.is_ok(), "{failed:?}");
+            assert!(world.said.text().contains("still runs"), "{}", world.said.text());
+        } else {
+            let code = failed.expect_err("nobody answers").code;
+            let named = [FailureCode::TargetUnavailable, FailureCode::ReplyLost].contains(&code);
+            assert!(named, "{}: {code:?}", step.id);
+        }
+        assert_eq!(world.get().await, (200, serves.to_owned()), "{}: while the engine is frozen", step.id);
+        own.thaw();
+        assert!(own.answers(Duration::from_secs(30)).await, "the engine is back");
+        let output = world.perform(&run, step).await;
+        run.outputs
+            .push((step.id.clone(), output.unwrap_or_else(|failure| panic!("{}: {failure:?}", step.id))));
+        if step.id.as_str() == "switch" {
+            serves = "next";
+        }
+    }
+    let running = world.containers().await.into_values().filter(|state| state == "running").count();
+    assert_eq!((world.get().await.1.as_str(), running), ("next", 1), "{:?}", world.containers().await);
+    world.close().await;
+}

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+};
 use deploy_core::failure::{Failure, FailureCode};
 
 use crate::harness::{World, world};
@@ -138,5 +140,18 @@ async fn inv_30_a_check_stops_when_it_is_asked_to() {
     });
     let (_, failure) = world.deploy(&mut run).await.expect_err("it was stopped");
     assert_eq!(failure.code, FailureCode::Cancelled, "{failure:?}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f28_an_image_that_is_removed_under_us_is_said_to_be() {
+    let Some(world) = world().await else { return };
+    let mut run = world.run(world.app("gone before it starts"));
+    world.steps(&mut run, "start").await.expect("an image");
+    let force = RemoveImageOptionsBuilder::default().force(true).build();
+    let removed = world.docker.remove_image(run.digest().as_str(), Some(force), None).await;
+    removed.expect("somebody removes the image");
+    let (step, failure) = world.deploy(&mut run).await.expect_err("there is nothing to start");
+    assert_eq!((step.as_str(), failure.code), ("start", FailureCode::ArtifactMissing), "{failure:?}");
     world.close().await;
 }

@@ -116,6 +116,7 @@ fn profile(image: &str) -> Profile {
     profile.runtime.strategy = Strategy::Image;
     profile.runtime.image = Some(image.to_owned());
     profile.runtime.registry = Some(RegistryAccess {
+        server: None,
         username: "robot".to_owned(),
         password: SecretRef { env: "REGISTRY_TOKEN".to_owned(), build: false },
     });
@@ -159,6 +160,42 @@ async fn f11_an_image_is_fetched_by_digest_with_a_password_that_nothing_tells() 
     let container = world.inspect(&run.fact("container")).await.expect("the container");
     let outputs = serde_json::to_string(&run.outputs).expect("outputs");
     for text in [plan, world.said.text(), outputs, format!("{container:?}")] {
+        assert!(!text.contains(PASSWORD) && !text.contains("CANARY"), "{text}");
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_base_image_that_a_registry_gives_to_the_robot_alone_is_built_on_and_nothing_tells_the_password()
+ {
+    let Some(world) = world().await else { return };
+    let mut made = world.run(world.app("from a private base"));
+    world.steps(&mut made, "start").await.expect("an image");
+    let registry = Registry::with(&world, made.digest().as_str()).await;
+    world.undo_all(&made).await;
+    world.variables.lock().expect("variables").insert("REGISTRY_TOKEN".to_owned(), PASSWORD.to_owned());
+    let server = registry.image.split('/').next().expect("a registry").to_owned();
+    let built_on = |server: &str| {
+        world.write("Dockerfile", &format!("FROM {}\nENV AGAIN=1\n", registry.image));
+        let mut profile = profile(&registry.image);
+        (profile.runtime.strategy, profile.runtime.image) = (Strategy::Dockerfile, None);
+        if let Some(access) = profile.runtime.registry.as_mut() {
+            access.server = Some(server.to_owned());
+        }
+        world.run(profile)
+    };
+    let mut other = built_on("registry.example");
+    let (step, failure) = world.deploy(&mut other).await.expect_err("another registry is told nothing");
+    assert_eq!((step.as_str(), failure.code), ("build", FailureCode::ImageUnavailable), "{failure:?}");
+    assert!(!registry.asked.lock().expect("the list").join("\n").contains("true"), "told who asks");
+
+    let mut run = built_on(&server);
+    world.deploy(&mut run).await.expect("a release");
+    assert_eq!(world.get().await, (200, "from a private base".to_owned()));
+    let image = world.docker.inspect_image(run.digest().as_str()).await.expect("the image");
+    let history = world.docker.image_history(run.digest().as_str()).await.expect("its history");
+    let outputs = serde_json::to_string(&run.outputs).expect("outputs");
+    for text in [world.said.text(), outputs, format!("{image:?}"), format!("{history:?}")] {
         assert!(!text.contains(PASSWORD) && !text.contains("CANARY"), "{text}");
     }
     world.close().await;

@@ -198,14 +198,16 @@ impl Reader<'_> {
     fn shared_volumes(&self, service: &Service, read: &mut Read) {
         let writes = service.volumes.iter().find(|volume| !volume.read_only);
         if let (Role::Replaced, Some(volume)) = (service.role, writes) {
-            let what = format!("has the service {}, which keeps data in the volume {}", service.name, volume.name);
+            let what =
+                format!("has the service {}, which keeps data in the volume {}", service.name, volume.name);
             read.warnings.push(single_writer(self.scene, self.file, &what));
         }
     }
 
     /// What runs across deployments can't wait for what every release has one of its own of.
     fn stays_alone(&self, service: &Service, by_name: &BTreeMap<&str, &Service>, read: &mut Read) {
-        let other = |name: &String| by_name.get(name.as_str()).filter(|other| other.role != Role::Stays).copied();
+        let other =
+            |name: &String| by_name.get(name.as_str()).filter(|other| other.role != Role::Stays).copied();
         if service.role != Role::Stays {
             return;
         }

@@ -24,7 +24,9 @@ pub(super) fn read(entry: &Value, expand: &dyn Fn(&str) -> Option<String>) -> Re
 fn short(text: &str) -> Result<Mount, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, path, mode) = match parts.as_slice() {
-        [path] => return Err(format!("mounts a volume without a name at {path}, which no other release would see")),
+        [path] => {
+            return Err(format!("mounts a volume without a name at {path}, which no other release would see"));
+        }
         [source, path] => (*source, *path, ""),
         [source, path, mode] => (*source, *path, *mode),
         _ => return Err(format!("mounts {text:?}, which can't be read")),

@@ -61,8 +61,7 @@ pub(super) const DROPPED: [(&str, &str); 13] = [
 ];
 
 /// What is nobody's business here, or what is done anyway.
-pub(super) const SILENT: [&str; 5] =
-    ["cap_drop", "develop", "attach", "expose", "profiles"];
+pub(super) const SILENT: [&str; 5] = ["cap_drop", "develop", "attach", "expose", "profiles"];
 
 /// What a table says of a directive.
 pub(super) fn said(table: &[(&str, &'static str)], directive: &str) -> Option<&'static str> {

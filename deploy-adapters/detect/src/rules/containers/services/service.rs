@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use deploy_core::path::Inside;
-use deploy_core::project::{
-    Condition, Restart, Role, Service, ServiceBuild, ServiceHealth, expand,
-};
+use deploy_core::project::{Condition, Restart, Role, Service, ServiceBuild, ServiceHealth, expand};
 use serde_json::Value;
 
 use super::mounts::{self, Mount};
@@ -20,7 +18,8 @@ impl Reader<'_> {
         let subject = format!("the service {name}");
         let mut service = Service::named(name, role);
         if !is_service_name(name) {
-            let what = "has a name that no image can have: use lower-case letters and digits with single separators";
+            let what =
+                "has a name that no image can have: use lower-case letters and digits with single separators";
             read.blocked.push(self.refuse(&subject, what, None));
         }
         for directive in definition.keys_at(&[]) {
@@ -39,8 +38,16 @@ impl Reader<'_> {
         service
     }
 
-    fn directive(&self, subject: &str, directive: &str, value: &Value, service: &mut Service, read: &mut Read) {
-        let wrong = |this: &Self, what: &str| this.refuse(subject, &format!("sets {directive}, {what}"), None);
+    fn directive(
+        &self,
+        subject: &str,
+        directive: &str,
+        value: &Value,
+        service: &mut Service,
+        read: &mut Read,
+    ) {
+        let wrong =
+            |this: &Self, what: &str| this.refuse(subject, &format!("sets {directive}, {what}"), None);
         match directive {
             "image" => service.image = self.image(subject, value, read),
             "build" => service.build = self.build(subject, value, read),
@@ -69,9 +76,12 @@ impl Reader<'_> {
                 let what = format!("sets {directive}, which makes no difference: ten seconds, and 64 MiB");
                 read.warnings.push(self.dropped(subject, &what));
             }
-            "read_only" => service.read_only = self.parsed(subject, directive, value, |t| t.parse().ok(), read),
+            "read_only" => {
+                service.read_only = self.parsed(subject, directive, value, |t| t.parse().ok(), read)
+            }
             "init" => {
-                service.init = self.parsed(subject, directive, value, |t| t.parse().ok(), read).unwrap_or(false);
+                service.init =
+                    self.parsed(subject, directive, value, |t| t.parse().ok(), read).unwrap_or(false);
             }
             known if SILENT.contains(&known) || known.starts_with("x-") => {}
             other => {
@@ -81,7 +91,9 @@ impl Reader<'_> {
                         read.blocked.push(wrong(self, &format!("which {why}")));
                     }
                 } else if let Some(why) = said(&DROPPED, other) {
-                    read.warnings.push(self.dropped(subject, &format!("sets {other}, which makes no difference: {why}")));
+                    read.warnings.push(
+                        self.dropped(subject, &format!("sets {other}, which makes no difference: {why}")),
+                    );
                 } else {
                     let what = format!("sets {other}, which is not carried out");
                     read.blocked.push(self.refuse(subject, &what, said(&INSTEAD, other)));
@@ -131,7 +143,13 @@ impl Reader<'_> {
         self.build_of(subject, value.at(&["context"]), value, read)
     }
 
-    fn build_of(&self, subject: &str, context: &Value, more: &Value, read: &mut Read) -> Option<ServiceBuild> {
+    fn build_of(
+        &self,
+        subject: &str,
+        context: &Value,
+        more: &Value,
+        read: &mut Read,
+    ) -> Option<ServiceBuild> {
         let inside = |text: &str| Inside::parse(text).ok().map(|inside| inside.as_str().to_owned());
         let context = if context.is_null() { Value::from(".") } else { context.clone() };
         let context = self.parsed(subject, "build.context", &context, inside, read)?;
@@ -160,7 +178,13 @@ impl Reader<'_> {
     }
 
     /// A map, or a list of `NAME=value`. A name alone means the variable of that name.
-    fn pairs(&self, subject: &str, directive: &str, value: &Value, read: &mut Read) -> BTreeMap<String, String> {
+    fn pairs(
+        &self,
+        subject: &str,
+        directive: &str,
+        value: &Value,
+        read: &mut Read,
+    ) -> BTreeMap<String, String> {
         let own = |name: &str| (name.to_owned(), format!("${{{name}}}"));
         let pairs: Option<Vec<(String, String)>> = match value {
             Value::Null => Some(Vec::new()),
@@ -183,11 +207,11 @@ impl Reader<'_> {
         };
         let is_name = |name: &str| {
             let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-            name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit() || matches!(c, '.' | '-'))
+            name.starts_with(letter)
+                && name.chars().all(|c| letter(c) || c.is_ascii_digit() || matches!(c, '.' | '-'))
         };
-        let pairs = pairs.filter(|pairs| {
-            pairs.iter().all(|(name, value)| is_name(name) && !value.contains('\0'))
-        });
+        let pairs =
+            pairs.filter(|pairs| pairs.iter().all(|(name, value)| is_name(name) && !value.contains('\0')));
         if pairs.is_none() {
             read.blocked.push(self.refuse(subject, &format!("sets {directive} to what can't be read"), None));
         }
@@ -342,12 +366,18 @@ impl Reader<'_> {
                 }
                 "replicas" if value.at(&[key]) == &Value::from(1) => {}
                 "restart_policy" | "update_config" | "rollback_config" | "labels" | "placement" | "mode" => {
-                    let what = format!("sets deploy.{key}, which makes no difference: releases are replaced as the plan says");
+                    let what = format!(
+                        "sets deploy.{key}, which makes no difference: releases are replaced as the plan says"
+                    );
                     read.warnings.push(self.dropped(subject, &what));
                 }
                 other => {
                     let what = format!("sets deploy.{other}, which is not carried out");
-                    read.blocked.push(self.refuse(subject, &what, Some("remove it: one of each service runs")));
+                    read.blocked.push(self.refuse(
+                        subject,
+                        &what,
+                        Some("remove it: one of each service runs"),
+                    ));
                 }
             }
         }

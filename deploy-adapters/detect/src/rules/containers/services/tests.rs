@@ -78,7 +78,9 @@ fn f05_no_directory_of_the_machine_is_mounted_however_it_is_written() {
     ] {
         let detection = detect(&[(
             "compose.yaml",
-            &format!("services:\n  web:\n    build: .\n    ports: ['80:80']\n    volumes: ['{mount}']\nvolumes: {{ data: }}\n"),
+            &format!(
+                "services:\n  web:\n    build: .\n    ports: ['80:80']\n    volumes: ['{mount}']\nvolumes: {{ data: }}\n"
+            ),
         )]);
         assert!(codes(&detection.blocked).contains(&ReasonCode::ComposeDirective), "{mount}");
     }
@@ -92,7 +94,9 @@ fn f05_no_directory_of_the_machine_is_mounted_however_it_is_written() {
         let detection = of(&format!("    tmpfs: /run\n  more:\n    image: a/b:1\n    volumes: [{long}]"));
         assert!(codes(&detection.blocked).contains(&ReasonCode::ComposeDirective), "{long}");
     }
-    for options in ["driver_opts: { type: none, o: bind, device: / }", "external: true", "driver: nfs", "name: x"] {
+    for options in
+        ["driver_opts: { type: none, o: bind, device: / }", "external: true", "driver: nfs", "name: x"]
+    {
         let text = with("").replace("  data:\n", &format!("  data: {{ {options} }}\n"));
         let detection = detect(&[("compose.yaml", &text)]);
         assert!(codes(&detection.blocked).contains(&ReasonCode::ComposeDirective), "{options}");

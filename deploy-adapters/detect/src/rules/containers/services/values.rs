@@ -94,7 +94,10 @@ mod tests {
         assert_eq!(size("1.5GB"), Some(Size::from_mib(1536)));
         assert_eq!(size("1048576"), Some(Size::from_mib(1)));
         assert_eq!((size("x"), size("-1m"), size("0")), (None, None, None));
-        assert_eq!((thousandths("0.5"), thousandths("2"), thousandths(".25")), (Some(500), Some(2_000), Some(250)));
+        assert_eq!(
+            (thousandths("0.5"), thousandths("2"), thousandths(".25")),
+            (Some(500), Some(2_000), Some(250))
+        );
         assert_eq!(words(&json!("sh -c 'a b'")), Some(vec!["sh".into(), "-c".into(), "a b".into()]));
         assert_eq!(words(&json!(["a", 1])), Some(vec!["a".into(), "1".into()]));
         assert_eq!(words(&json!("'")), None);
