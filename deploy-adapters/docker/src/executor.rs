@@ -168,9 +168,9 @@ impl DockerExecutor {
         let secrets = || Secrets::of(&cx.plan.outline().profile, &self.resolve);
         match step.id.as_str() {
             BUILD => {
-                let credentials = Secrets::registry(&cx.plan.outline().profile, &self.resolve)?;
+                let secrets = Secrets::for_build(&cx.plan.outline().profile, &self.resolve)?;
                 let sources = self.sources.as_ref();
-                build::build(engine, &self.paths, sources, &names, cx, &secrets()?, credentials, log).await
+                build::build(engine, &self.paths, sources, &names, cx, &secrets, log).await
             }
             IMAGE => {
                 let credentials = Secrets::registry(&cx.plan.outline().profile, &self.resolve)?;

@@ -21,6 +21,8 @@ pub type Resolve = Arc<dyn Fn(&SecretRef) -> Option<String> + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
     values: BTreeMap<String, String>,
+    /// Who asks a registry; known to builds alone.
+    registry: Option<Registry>,
 }
 
 impl fmt::Debug for Secrets {
@@ -38,7 +40,17 @@ impl Secrets {
             let value = value.ok_or_else(|| missing(name, reference))?;
             values.insert(name.clone(), value);
         }
-        Ok(Self { values })
+        Ok(Self { values, registry: None })
+    }
+
+    /// The same, and who asks the registry of a base image.
+    pub(crate) fn for_build(profile: &Profile, resolve: &Resolve) -> Result<Self, Failure> {
+        Ok(Self { registry: Self::registry(profile, resolve)?, ..Self::of(profile, resolve)? })
+    }
+
+    /// Who asks the registry of a base image.
+    pub(crate) fn asking(&self) -> Option<Registry> {
+        self.registry.clone()
     }
 
     /// What the registry is told, where it wants to know who asks.

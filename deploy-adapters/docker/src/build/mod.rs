@@ -98,7 +98,6 @@ pub(crate) async fn build(
     names: &Names<'_>,
     cx: &StepContext,
     secrets: &Secrets,
-    registry: Option<Registry>,
     log: &StepLog,
 ) -> Result<Output, Failure> {
     if let Some(output) = reuse::take(engine, names, cx, log).await? {
@@ -112,6 +111,7 @@ pub(crate) async fn build(
     let as_it_is = site::is_site(outline) && !site::is_built(outline);
     let layout = if as_it_is { Layout::ReadOnly } else { Layout::Workspace };
     let base = sources.checkout(&cx.source, &outline.profile, layout, &workspace, &cx.cancel).await?;
+    let registry = secrets.asking();
     let wanted = |name: &String| outline.profile.secrets.get(name).is_some_and(|secret| secret.build);
     let secrets: BTreeMap<String, String> = secrets
         .iter()

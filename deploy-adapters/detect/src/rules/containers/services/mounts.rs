@@ -25,7 +25,9 @@ fn short(text: &str) -> Result<Mount, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, path, mode) = match parts.as_slice() {
         [path] => {
-            return Err(format!("mounts a volume without a name at {path}, which no other release would see"));
+            return Err(format!(
+                "mounts a volume without a name at {path}, which no other release would see"
+            ));
         }
         [source, path] => (*source, *path, ""),
         [source, path, mode] => (*source, *path, *mode),

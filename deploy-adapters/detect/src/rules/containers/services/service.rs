@@ -77,7 +77,7 @@ impl Reader<'_> {
                 read.warnings.push(self.dropped(subject, &what));
             }
             "read_only" => {
-                service.read_only = self.parsed(subject, directive, value, |t| t.parse().ok(), read)
+                service.read_only = self.parsed(subject, directive, value, |t| t.parse().ok(), read);
             }
             "init" => {
                 service.init =
@@ -124,6 +124,18 @@ impl Reader<'_> {
         parsed
     }
 
+    /// A scalar that need not be there.
+    fn optional<T>(
+        &self,
+        subject: &str,
+        directive: &str,
+        value: &Value,
+        parse: impl Fn(&str) -> Option<T>,
+        read: &mut Read,
+    ) -> Option<T> {
+        if value.is_null() { None } else { self.parsed(subject, directive, value, parse, read) }
+    }
+
     fn image(&self, subject: &str, value: &Value, read: &mut Read) -> Option<String> {
         let image = |text: &str| Reference::parse(text).ok().map(|_| text.to_owned());
         self.parsed(subject, "image", value, image, read)
@@ -153,14 +165,14 @@ impl Reader<'_> {
         let inside = |text: &str| Inside::parse(text).ok().map(|inside| inside.as_str().to_owned());
         let context = if context.is_null() { Value::from(".") } else { context.clone() };
         let context = self.parsed(subject, "build.context", &context, inside, read)?;
-        let dockerfile = match more.at(&["dockerfile"]) {
-            Value::Null => "Dockerfile".to_owned(),
-            file => self.parsed(subject, "build.dockerfile", file, inside, read)?,
+        let file = more.at(&["dockerfile"]);
+        let dockerfile = if file.is_null() {
+            "Dockerfile".to_owned()
+        } else {
+            self.parsed(subject, "build.dockerfile", file, inside, read)?
         };
-        let stage = match more.at(&["target"]) {
-            Value::Null => None,
-            stage => self.parsed(subject, "build.target", stage, |text| Some(text.to_owned()), read),
-        };
+        let plain = |text: &str| Some(text.to_owned());
+        let stage = self.optional(subject, "build.target", more.at(&["target"]), plain, read);
         let arguments = self.pairs(subject, "build.args", more.at(&["args"]), read);
         let arguments = arguments
             .into_iter()
@@ -190,10 +202,11 @@ impl Reader<'_> {
             Value::Null => Some(Vec::new()),
             Value::Object(map) => map
                 .iter()
-                .map(|(name, value)| match value {
-                    Value::Null => Some(own(name)),
-                    value => Some((name.clone(), scalar(value)?)),
-                })
+                .map(
+                    |(name, value)| {
+                        if value.is_null() { Some(own(name)) } else { Some((name.clone(), scalar(value)?)) }
+                    },
+                )
                 .collect(),
             Value::Array(items) => items
                 .iter()
@@ -290,7 +303,9 @@ impl Reader<'_> {
         }
         let test = match value.at(&["test"]) {
             Value::String(command) => vec!["CMD-SHELL".to_owned(), command.clone()],
-            list => words(list)?,
+            list @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                words(list)?
+            }
         };
         let usual = matches!(test.first().map(String::as_str), Some("CMD" | "CMD-SHELL")) && test.len() > 1;
         if !usual {
@@ -301,15 +316,11 @@ impl Reader<'_> {
         }
         // Inside a test, a dollar belongs to the command: Compose writes two of them.
         let test = test.iter().map(|word| self.expand(subject, word, read)).collect::<Option<_>>()?;
-        let mut time = |key: &str| match value.at(&[key]) {
-            Value::Null => None,
-            value => self.parsed(subject, &format!("healthcheck.{key}"), value, span, read),
-        };
+        let mut time =
+            |key: &str| self.optional(subject, &format!("healthcheck.{key}"), value.at(&[key]), span, read);
         let (interval, timeout, start_period) = (time("interval"), time("timeout"), time("start_period"));
-        let retries = match value.at(&["retries"]) {
-            Value::Null => None,
-            value => self.parsed(subject, "healthcheck.retries", value, |text| text.parse().ok(), read),
-        };
+        let number = |text: &str| text.parse().ok();
+        let retries = self.optional(subject, "healthcheck.retries", value.at(&["retries"]), number, read);
         Some(ServiceHealth { test, interval, timeout, retries, start_period })
     }
 
