@@ -95,7 +95,7 @@ fn fates(
     // While a deployment runs, the release before it may be draining, or be needed again.
     let busy: BTreeSet<_> = containers.iter().filter(|c| unfinished(c)).map(key).collect();
     let mut newest: BTreeMap<_, (i64, String)> = BTreeMap::new();
-    for container in &containers {
+    for container in containers.iter().filter(|c| !c.stays) {
         let entry =
             newest.entry((key(container), container.digest.clone(), container.service.clone())).or_default();
         *entry = entry.clone().max((container.created, container.id.clone()));
@@ -322,6 +322,7 @@ mod tests {
                     other.resource == container.resource
                         && other.digest == container.digest
                         && other.service == container.service
+                        && !other.stays
                 };
                 let left = fates.iter().filter(same).filter(|(_, fate)| *fate != Fate::Goes).count();
                 prop_assert!(!kept || container.stays || left >= 1);
