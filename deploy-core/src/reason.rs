@@ -118,7 +118,7 @@ reason_codes! {
     ComposeDropped, "compose_dropped", Detect, None,
         "The Compose file asks for something that makes no difference here.", "nothing needs to be done";
     ComposeVariable, "compose_variable", Detect, Some("env"),
-        "The Compose file refers to a variable that has no value: only what the profile names is looked at.", "set it under [env], or under [secrets] if nobody may see it";
+        "The Compose file refers to a variable that has no value: only what the profile names is looked at.", "set it under `env`, or under `secrets` if nobody may see it";
     StageUnknown, "stage_unknown", Detect, Some("runtime.stage"),
         "The Dockerfile has no stage of that name.", "set runtime.stage to a stage that the Dockerfile has";
     DockerfileMissing, "dockerfile_missing", Detect, Some("runtime.dockerfile"),
