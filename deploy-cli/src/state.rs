@@ -1,7 +1,7 @@
 //! The state directory: everything the product writes is under it.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use deploy_core::engine::SystemIds;
@@ -56,9 +56,24 @@ impl State {
         self.root.join("uploads")
     }
 
-    /// The rules about who may deploy when, unless the control plane is given others.
+    /// The rules about who may deploy when: the file that the control plane was last given, else its own.
     pub(crate) fn policy(&self) -> PathBuf {
-        self.root.join("policy.toml")
+        std::fs::read_link(self.given_policy()).unwrap_or_else(|_| self.root.join("policy.toml"))
+    }
+
+    /// Notes which file the control plane was given, so that a preview, which asks nobody, judges by the same.
+    pub(crate) fn note_policy(&self, given: Option<&Path>) -> io::Result<()> {
+        match std::fs::remove_file(self.given_policy()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        given.map_or(Ok(()), |given| {
+            std::os::unix::fs::symlink(std::path::absolute(given)?, self.given_policy())
+        })
+    }
+
+    fn given_policy(&self) -> PathBuf {
+        self.root.join("policy.given")
     }
 
     pub(crate) fn work(&self) -> PathBuf {
@@ -72,12 +87,12 @@ impl State {
     /// What marks everything that this state directory makes on a shared machine. Made once, kept for good.
     pub(crate) fn installation(&self) -> Result<Name, Failed> {
         let file = self.root.join("installation");
-        let failed = |error: std::io::Error| Failed::internal("name this installation", error);
+        let failed = |error: io::Error| Failed::internal("name this installation", error);
         match std::fs::read_to_string(&file) {
             Ok(text) => {
                 text.trim().parse().map_err(|error| Failed::internal("read the installation's name", error))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let id = SystemIds.deployment().to_string();
                 let name: Name = id[id.len() - 12..].parse().expect("hexadecimal digits are a name");
                 let staged = file.with_extension("tmp");
@@ -112,7 +127,7 @@ impl State {
     /// Makes the directory, closed to other users.
     pub(crate) fn create(&self) -> Result<(), Failed> {
         use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             let message = format!("the state directory {} can't be used: {error}", self.root.display());
             Failed::usage("state_dir_unusable", message).hint("give another one with --state-dir")
         };
@@ -141,7 +156,7 @@ impl State {
     }
 
     /// Tries for a moment: a command that only asks who the owner is holds a shared lock meanwhile.
-    fn taken(file: &File) -> std::io::Result<bool> {
+    fn taken(file: &File) -> io::Result<bool> {
         for _ in 0..10 {
             match file.try_lock() {
                 Ok(()) => return Ok(true),

@@ -45,79 +45,37 @@ impl<S: Store> Journal for Audited<S> {
 }
 
 #[async_trait]
+#[rustfmt::skip]
 impl<S: Store> Lease for Audited<S> {
-    async fn acquire(
-        &self,
-        resource: &ResourceKey,
-        by: DeploymentId,
-        concurrent: u32,
-    ) -> Result<Fence, StoreError> {
-        self.0.acquire(resource, by, concurrent).await
-    }
-
-    async fn turns(
-        &self,
-        workspace: &Name,
-        concurrent: u32,
-        limit: usize,
-    ) -> Result<Vec<DeploymentId>, StoreError> {
-        self.0.turns(workspace, concurrent, limit).await
-    }
-    async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> {
-        self.0.release(resource, fence).await
-    }
+    async fn acquire(&self, of: &ResourceKey, by: DeploymentId, most: u32) -> Result<Fence, StoreError> { self.0.acquire(of, by, most).await }
+    async fn turns(&self, of: &Name, most: u32, limit: usize) -> Result<Vec<DeploymentId>, StoreError> { self.0.turns(of, most, limit).await }
+    async fn release(&self, resource: &ResourceKey, fence: Fence) -> Result<(), StoreError> { self.0.release(resource, fence).await }
 }
 
 #[async_trait]
+#[rustfmt::skip]
 impl<S: Store> Catalogue for Audited<S> {
-    async fn resource(&self, key: &ResourceKey, new: ResourceId) -> Result<ResourceRecord, StoreError> {
-        self.0.resource(key, new).await
-    }
-    async fn resource_by_id(&self, id: ResourceId) -> Result<ResourceRecord, StoreError> {
-        self.0.resource_by_id(id).await
-    }
-    async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> {
-        self.0.status(deployment).await
-    }
-    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> {
-        self.0.queue(workspace, limit).await
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> {
-        self.0.list(query).await
-    }
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> {
-        self.0.history(query).await
-    }
-    async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> {
-        self.0.releases(resource).await
-    }
-    async fn kept(&self) -> Result<Keep, StoreError> {
-        self.0.kept().await
-    }
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
-        self.0.retain(resource, keep).await
-    }
+    async fn resource(&self, key: &ResourceKey, new: ResourceId) -> Result<ResourceRecord, StoreError> { self.0.resource(key, new).await }
+    async fn resource_by_id(&self, id: ResourceId) -> Result<ResourceRecord, StoreError> { self.0.resource_by_id(id).await }
+    async fn status(&self, deployment: DeploymentId) -> Result<Status, StoreError> { self.0.status(deployment).await }
+    async fn queue(&self, workspace: &Name, limit: usize) -> Result<Vec<Status>, StoreError> { self.0.queue(workspace, limit).await }
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Status>, StoreError> { self.0.list(query).await }
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> { self.0.history(query).await }
+    async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> { self.0.releases(resource).await }
+    async fn kept(&self) -> Result<Keep, StoreError> { self.0.kept().await }
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> { self.0.retain(resource, keep).await }
 }
 
+#[rustfmt::skip]
 impl<S: Store> LogSink for Audited<S> {
-    fn line(&self, line: LogLine) {
-        self.0.line(line);
-    }
+    fn line(&self, line: LogLine) { self.0.line(line); }
 }
 
 #[async_trait]
+#[rustfmt::skip]
 impl<S: Store> Logs for Audited<S> {
-    async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
-        self.0.lines(query).await
-    }
-    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> {
-        self.0.search(search).await
-    }
-    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> {
-        self.0.tidy(now, keep).await
-    }
-    async fn flush(&self) -> Result<(), StoreError> {
-        self.0.flush().await
-    }
+    async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> { self.0.lines(query).await }
+    async fn search(&self, search: &LogSearch) -> Result<Found, StoreError> { self.0.search(search).await }
+    async fn tidy(&self, now: Timestamp, keep: &LogKeeping) -> Result<Tidied, StoreError> { self.0.tidy(now, keep).await }
+    async fn flush(&self) -> Result<(), StoreError> { self.0.flush().await }
 }

@@ -7,7 +7,6 @@ use deploy_core::port::{Admission as _, Clock as _, Survey};
 use deploy_core::spec::Spec;
 
 use super::Context;
-use super::watch::is_away;
 use super::write::write;
 use crate::args::{PlanArgs, SourceArgs};
 use crate::exit::{Exit, Failed};
@@ -55,12 +54,8 @@ pub(crate) async fn document(cx: &Context, args: &SourceArgs) -> Result<PlanDocu
     Ok(document.judged(verdict(cx, &spec).await?))
 }
 
-/// What the policies say: those of the control plane if one runs, else those that it would read.
+/// What the policies say: those of the file that a control plane reads.
 async fn verdict(cx: &Context, spec: &Spec) -> Result<Verdict, Failed> {
-    match cx.client.get(&format!("/api/resources/{}/admission", spec.resource)).await {
-        Err(gone) if is_away(&gone) => {}
-        said => return said,
-    }
     let policy = Policy::open(cx.state.policy(), cx.state.releases())?;
     let workspace = policy.workspace(&spec.resource);
     let (actor, at) = (actor(), SystemClock.now());

@@ -82,8 +82,8 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
         .executor(static_executor(state))
         .executor(docker_executor(state, state.installation()?))
         .executor(fly_executor(state));
-    let policy = args.policy.clone().unwrap_or_else(|| state.policy());
-    let builder = builder.admission(Policy::open(policy, state.releases())?);
+    state.note_policy(args.policy.as_deref()).map_err(|error| Failed::internal("note the policy", error))?;
+    let builder = builder.admission(Policy::open(state.policy(), state.releases())?);
     let engine = instrumented(builder).build();
     let recovered =
         engine.recover().await.map_err(|error| Failed::internal("read what is unfinished", error))?;

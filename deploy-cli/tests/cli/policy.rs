@@ -1,6 +1,8 @@
 //! Who may deploy when: blocked in the preview, refused at submission, waiting with a reason, and going on by
 //! itself (issue 8; threats F07, F31).
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -16,6 +18,17 @@ impl Place {
     fn policy(&self, text: &str) {
         // The file is looked at by its time and size.
         self.write("s/policy.toml", &format!("{text}\n# {}\n", "x".repeat(text.len() % 7 + 1)));
+    }
+
+    /// What the control plane that runs says of the policies.
+    fn judged(&self, resource: &str) -> Value {
+        let mut socket = UnixStream::connect(self.path("s/control.sock")).unwrap();
+        let path = format!("/api/resources/{resource}/admission");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 }
 
@@ -56,7 +69,7 @@ fn what_a_freeze_blocks_is_refused_or_waits_and_goes_on_by_itself() {
     let url = place.with_v1();
     place.write("v2/index.html", "<h1>second</h1>\n");
     place.policy(FREEZE);
-    wait_for("the policy to be read again", || place.run(&["plan", "v2", "--resource", "web"]).code == 4);
+    wait_for("the policy to be read again", || codes(&place.judged("web")["blocked"]) == ["frozen"]);
     place.run(&["up", "v2", "--resource", "web"]).refuses(9, "not_admitted").says("inventory");
     serves(&url, "first");
 
@@ -121,11 +134,11 @@ fn a_wrong_policy_names_its_line_and_the_rules_before_count() {
     place.write("v1/index.html", "<h1>first</h1>\n");
     place.run(&["up", "v1", "--resource", "web"]).refuses(9, "not_admitted");
     place.policy("nonsense = 1\n");
-    wait_for("the preview to say that the policy is wrong", || {
-        let plan = place.json(&["plan", "v1"]);
-        codes(&plan["blockedReasons"]) == ["frozen"]
-            && codes(&plan["warnings"]).contains(&"policy_unreadable")
+    wait_for("the control plane to say that the policy is wrong", || {
+        let verdict = place.judged("web");
+        codes(&verdict["blocked"]) == ["frozen"] && codes(&verdict["warnings"]).contains(&"policy_unreadable")
     });
+    place.run(&["plan", "v1"]).refuses(2, "policy_invalid").says("nonsense");
 }
 
 #[test]
@@ -137,8 +150,7 @@ fn a_workspace_at_its_limit_says_who_is_ahead_and_its_queue_has_an_end() {
     let waiting = submit("api").exits(0).out.trim_end().to_owned();
     wait_for("the place in the line", || place.show(&waiting)["queue"]["waitsFor"] == "workspace");
     assert_eq!(place.show(&waiting)["queue"]["position"], 1);
-    let plan = place.json(&["plan", "slow", "--resource", "docs"]);
-    assert_eq!(codes(&plan["warnings"]), ["workspace_busy"]);
+    assert_eq!(codes(&place.judged("docs")["warnings"]), ["workspace_busy"]);
     submit("docs").exits(0);
     let refused = submit("blog");
     refused.refuses(9, "store_limit").says("wait");
@@ -242,4 +254,17 @@ fn what_waits_is_superseded_by_the_newest() {
         assert_eq!([first.end().code, newest.end().code], [0, 0], "what runs goes on ({flag})");
         serves(&url, "third");
     }
+}
+
+/// A preview asks nobody: it judges by the file that the control plane was given.
+#[test]
+fn a_preview_judges_by_the_policy_that_the_control_plane_was_given() {
+    let place = Place::new();
+    place.write("v1/index.html", "<h1>first</h1>\n");
+    place.write("elsewhere.toml", FREEZE);
+    let mut serve = place.start(&["serve", "--policy", "elsewhere.toml"]);
+    wait_for("the policy in the preview", || place.run(&["plan", "v1"]).code == 4);
+    kill(serve.child.id().cast_signed(), Signal::TERM);
+    let _ = serve.child.wait();
+    place.run(&["plan", "v1"]).exits(4).prints("frozen until");
 }

@@ -81,6 +81,7 @@ pub(crate) fn failed(error: EngineError, log: &StepLog) -> Failure {
         "failed to resolve",
         "no such host",
         "not found: manifest",
+        "pulling from host",
     ];
     let code = if no_base.iter().any(|sign| text.contains(sign)) {
         FailureCode::ImageUnavailable

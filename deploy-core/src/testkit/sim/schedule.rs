@@ -479,6 +479,9 @@ impl Schedule {
     fn claim(&mut self, index: usize) -> Option<Answer> {
         let Work { deployment: number, saw_it_free, .. } = self.works[index];
         let failure = || Failure::new(FailureCode::TargetUnavailable, "simulated");
+        if let Some(news) = self.news_of_policies(index) {
+            return Some(Answer::Report(news, None));
+        }
         let Some(fence) = self.store.acquire(number, saw_it_free) else {
             return Some(Answer::Report(Report::PreparationFailed { failure: failure() }, None));
         };
@@ -488,6 +491,17 @@ impl Schedule {
         }
         let live = self.store.live[self.wishes[number].resource].clone();
         Some(Answer::Report(Report::Claimed { live }, Some(fence)))
+    }
+
+    /// A policy says no now and then, and has nothing against it when it is asked again.
+    fn news_of_policies(&mut self, index: usize) -> Option<Report> {
+        let Work { deployment: number, host, .. } = self.works[index];
+        let asked = self.hosts.iter().find(|known| known.number == host)?;
+        if !asked.driver.deployment().deferred().is_empty() {
+            return Some(Report::Admitted);
+        }
+        let says_no = self.fault(self.rates_of(number).block);
+        says_no.then(|| Report::Deferred { reasons: vec![crate::testkit::samples::frozen()] })
     }
 
     fn draft(&mut self, number: usize) -> Report {

@@ -40,6 +40,8 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     };
     program.images(release, build, Some(format!("eclipse-temurin:{version}-jre")));
     program.caches(&["/root/.m2"]);
+    let fetch = if is_lein { "lein deps" } else { "clojure -P" };
+    program.fetch_ahead(scene, fetch, &[file]);
     program.detection.package_manager = Some(if is_lein { "lein" } else { "clojure" }.to_owned());
     program.detection.kind = ProjectKind::Worker;
     if let Some((marker, name, port)) = FRAMEWORKS.iter().find(|(marker, _, _)| code.contains(marker)) {

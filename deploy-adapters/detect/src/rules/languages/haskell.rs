@@ -88,13 +88,20 @@ fn executables(scene: &Scene<'_>, cabal: &str) -> Vec<String> {
     names
 }
 
+/// What stack reads before it compiles anything.
+const STACK: [&str; 3] = ["stack.yaml", "stack.yaml.lock", "package.yaml"];
+
 fn commands(scene: &Scene<'_>, file: &str, is_stack: bool, names: &[String], program: &mut Program) {
     let build = match is_stack {
         true => "stack build --system-ghc --copy-bins --local-bin-path bin".to_owned(),
         false => "cabal install exe:all --install-method=copy --installdir=bin --overwrite-policy=always"
             .to_owned(),
     };
-    if !is_stack {
+    if is_stack {
+        program.fetch_ahead(scene, "stack build --system-ghc --only-dependencies", &STACK);
+        let cabal = scene.files("").into_iter().filter(|file| file.ends_with(".cabal"));
+        program.detection.manifests.extend(cabal.map(str::to_owned));
+    } else {
         program.detection.install = Some(scene.found("cabal update".to_owned(), file, "names the packages"));
     }
     program.detection.build = Some(scene.found(build, file, "describes the build"));

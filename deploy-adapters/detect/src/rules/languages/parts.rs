@@ -37,6 +37,13 @@ impl Program {
         self.detection.manifests.extend(there.map(|file| (*file).to_owned()));
     }
 
+    /// Fetches what these files name before the source comes in. What can't be without the source is no failure here.
+    pub(super) fn fetch_ahead(&mut self, scene: &Scene<'_>, command: &str, files: &[&str]) {
+        let words = ["/bin/sh", "-c", &format!("{command} || true")];
+        self.detection.ahead = vec![words.map(str::to_owned).to_vec()];
+        self.manifests(scene, files);
+    }
+
     /// Debian packages of the release and, with their headers, of the build.
     pub(super) fn packages(&mut self, build: &[&str], runtime: &[&str]) {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();

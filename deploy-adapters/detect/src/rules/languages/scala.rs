@@ -35,6 +35,7 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
     program.detection.package_manager = Some("sbt".to_owned());
     program.images(RELEASES.choose(None), BUILD.to_owned(), Some("eclipse-temurin:17-jre".to_owned()));
     program.caches(&["/root/.sbt", "/root/.ivy2", "/root/.cache/coursier"]);
+    program.fetch_ahead(scene, "sbt update", &["build.sbt", "project/"]);
     program.detection.kind = ProjectKind::Worker;
     let all = format!("{build}\n{plugins}");
     let framework =

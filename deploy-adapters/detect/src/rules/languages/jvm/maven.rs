@@ -116,9 +116,8 @@ fn plan(scene: &Scene<'_>, root: &str, member: Option<&str>, around: Option<&Aro
 /// Fetches what the poms name. A module that needs another one can't be resolved before that is built, which is no
 /// failure here.
 fn ahead(scene: &Scene<'_>, root: &str, maven: &str, program: &mut Program) {
-    let command = format!("{maven} --batch-mode --fail-never dependency:go-offline || true");
-    program.detection.ahead = vec![["/bin/sh", "-c", &command].map(str::to_owned).to_vec()];
-    program.manifests(scene, &[POM, "mvnw", ".mvn/"]);
+    let command = format!("{maven} --batch-mode --fail-never dependency:go-offline");
+    program.fetch_ahead(scene, &command, &[POM, "mvnw", ".mvn/"]);
     program
         .detection
         .manifests
