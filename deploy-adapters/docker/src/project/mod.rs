@@ -11,7 +11,8 @@
 //!
 //! Volumes belong to the resource. Nothing here ever removes one, and a rollback does not restore what is in them. What
 //! stays is never replaced either: that would stop it for the live release. A deployment that defines it otherwise is
-//! refused before it changes anything, and says which container to remove for that; a rollback takes it as it is.
+//! refused when it is started, before any service is: the image and network of its own that are made by then are taken
+//! back, and it says which container to remove. A rollback takes what stays as it is.
 
 pub(crate) mod images;
 pub(crate) mod shape;
