@@ -11,8 +11,9 @@
 //!
 //! Volumes belong to the resource. Nothing here ever removes one, and a rollback does not restore what is in them. What
 //! stays is never replaced either: that would stop it for the live release. A deployment that defines it otherwise is
-//! refused when it is started, before any service is: the image and network of its own that are made by then are taken
-//! back, and it says which container to remove. A rollback takes what stays as it is.
+//! refused when the turn of that service comes to start, and says which container to remove: what the release has
+//! started and made by then is taken back, but a job that was to complete before it has run. A rollback takes what
+//! stays as it is.
 
 pub(crate) mod images;
 pub(crate) mod shape;
