@@ -187,6 +187,9 @@ fn what_a_live_release_writes_is_shown_and_followed_until_it_serves_no_more() {
     shown.exits(0).prints("to out").prints("to err").prints("tick");
 
     let follower = place.start(&["logs", &id, "--source", "runtime", "--follow", "--json"]);
+    let ticks = || place.run(&["logs", &id, "--source", "runtime"]).out.matches("tick").count();
+    let already = ticks();
+    wait_for("some more lines to follow", || ticks() > already + 5);
     app(&place, "app", "two");
     run(&place, &host, &["up", "app"]).exits(0);
     let lines = follower.end();
