@@ -106,6 +106,7 @@ pub mod hint;
 pub mod history;
 pub mod id;
 pub mod lifecycle;
+pub mod lines;
 pub mod log;
 pub mod path;
 pub mod plan;
@@ -128,6 +129,7 @@ pub mod size;
 pub mod source;
 pub mod spec;
 pub mod status;
+pub mod step_log;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;

@@ -34,8 +34,10 @@ pub enum LogLevel {
     Error,
 }
 
-/// The most bytes one line keeps; the rest is cut off visibly.
+/// The most bytes one line has; the rest is cut off visibly.
 pub const LINE_BYTES: usize = 16 * 1024;
+/// The most bytes that are shown of a longer line, before the note of how much is left out.
+pub(crate) const HEAD_BYTES: usize = LINE_BYTES - 48;
 
 /// One line of output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +60,21 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Cuts a text to [`LINE_BYTES`] at a character's border and says so.
+/// Cuts a text to [`LINE_BYTES`] at a character's border and says so. A text that was cut stays as it is.
+///
+/// A text that may hold secrets is cleaned first: [`Redactor::clean_line`](crate::redact::Redactor::clean_line).
 #[must_use]
 pub fn cut_line(text: &str) -> String {
     if text.len() <= LINE_BYTES {
         return text.to_owned();
     }
-    let end = (0..=LINE_BYTES).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-    format!("{} … [{} more bytes]", &text[..end], text.len() - end)
+    let end = (0..=HEAD_BYTES).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    text[..end].to_owned() + &left_out(text.len() - end)
+}
+
+/// The note at the end of a line that was cut.
+pub(crate) fn left_out(bytes: usize) -> String {
+    format!(" … [{bytes} more bytes]")
 }
 
 /// Which lines are wanted.

@@ -19,8 +19,8 @@ pub struct RuntimeFrom {
 pub struct RuntimeLine {
     /// When it was written, in microseconds since 1970.
     pub micros: u64,
-    /// The text, without its line end and without the values of secrets, at most
-    /// [`LINE_BYTES`](crate::log::LINE_BYTES) and a note of what was cut off.
+    /// The text, without its line end and without the values of secrets, of at most
+    /// [`LINE_BYTES`](crate::log::LINE_BYTES).
     pub message: String,
 }
 

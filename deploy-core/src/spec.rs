@@ -399,6 +399,10 @@ pub struct SecretRef {
     /// Whether the build may read it too, as a file that is in no layer, no argument and no history.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub build: bool,
+    /// Whether the running release gets it as the file `/run/secrets/NAME` instead of as a variable. Whoever may ask the
+    /// engine sees the variables of a container; of a file they see the name only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub file: bool,
 }
 
 /// `[rollback]`

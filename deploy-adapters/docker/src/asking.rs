@@ -12,6 +12,8 @@ use deploy_core::id::Digest;
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Outline;
 use deploy_core::port::{Clock, StepContext};
+use deploy_core::redact::CleanLine;
+use deploy_core::step_log::StepLog;
 use deploy_core::time::Span;
 use deploy_probe::{
     Address, Attempt, Connecting, Judgement, Look, Looks, Passed, Prober, Problem, ProblemKind, Target,
@@ -22,7 +24,6 @@ use futures_util::StreamExt as _;
 use crate::check::Candidate;
 use crate::engine::{Engine, EngineError, Sort};
 use crate::image;
-use crate::lines::{Lines, StepLog};
 
 /// How many lines of a command's output are kept as evidence.
 const SAID_LINES: usize = 20;
@@ -46,7 +47,7 @@ pub(crate) async fn candidate(
         HealthCheck::Command { command } => ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
         HealthCheck::Image => of_image(engine, &candidate.digest).await?,
     };
-    let running = Running { engine, container: &candidate.id, words };
+    let running = Running { engine, container: &candidate.id, words, log };
     until_decided(running, policy, clock, cx, log).await
 }
 
@@ -117,6 +118,7 @@ struct Running<'a> {
     engine: &'a Engine,
     container: &'a str,
     words: Vec<String>,
+    log: &'a StepLog,
 }
 
 /// How a command ended, and what it said.
@@ -139,10 +141,10 @@ impl Running<'_> {
         let mut said = Vec::new();
         let started = docker.start_exec(&id, None::<StartExecOptions>).await.map_err(error)?;
         if let StartExecResults::Attached { mut output, .. } = started {
-            let mut lines = Lines::default();
-            let mut keep = |line: &str| {
+            let mut lines = self.log.lines();
+            let mut keep = |line: CleanLine| {
                 if said.len() < SAID_LINES {
-                    said.push(line.to_owned());
+                    said.push(String::from(line));
                 }
             };
             while let Some(Ok(piece)) = output.next().await {

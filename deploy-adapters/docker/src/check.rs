@@ -10,13 +10,13 @@ use deploy_core::id::{Digest, Name};
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::Output;
 use deploy_core::port::{Clock, StepContext};
+use deploy_core::step_log::StepLog;
 use futures_util::StreamExt as _;
 
 use crate::asking::{self, over_http};
 use crate::containers;
 use crate::ending::{self, Ending};
 use crate::engine::Engine;
-use crate::lines::{Lines, StepLog};
 use crate::listening;
 use crate::project;
 use crate::site;
@@ -42,14 +42,18 @@ impl Candidate {
 
     /// Whether the container is the one that was started, from the image that was made, and still runs: what an
     /// answer at its address proves then, it proves of this release.
-    pub(crate) async fn identify(&self, engine: &Engine) -> Result<ContainerInspectResponse, Failure> {
+    pub(crate) async fn identify(
+        &self,
+        engine: &Engine,
+        log: &StepLog,
+    ) -> Result<ContainerInspectResponse, Failure> {
         let found = containers::find(engine, &self.id).await?;
         let Some(container) = found else {
             let message = "the new release's container was removed by somebody else";
             return Err(Failure::new(FailureCode::ReleaseExited, message));
         };
         if let Some(ending) = ending::ended(&container) {
-            return Err(ending::failure(engine, &self.id, &ending).await);
+            return Err(ending::failure(engine, &self.id, &ending, log).await);
         }
         let image = container.image.as_deref().unwrap_or_default();
         let at = containers::address(&container).map(std::net::IpAddr::from);
@@ -70,27 +74,27 @@ pub(crate) async fn candidate(
     log: &StepLog,
 ) -> Result<Output, Failure> {
     let candidate = Candidate::of(cx)?;
-    let before = candidate.identify(engine).await?;
+    let before = candidate.identify(engine, log).await?;
     let since = ending::started_at(&before).unwrap_or_default();
     let asked = asking::candidate(engine, &candidate, clock, cx, log);
     let outcome = tokio::select! {
         passed = asked => passed.map_err(Problem::Judged),
         ending = ending::watch(engine, &candidate.id, since) => Err(Problem::Ended(ending)),
-        failure = project::ends(engine, owner, cx) => return Err(failure),
+        failure = project::ends(engine, owner, cx, log) => return Err(failure),
         never = follow(engine, &candidate.id, log) => match never {},
     };
     match outcome {
         Ok(passed) => {
-            let after = candidate.identify(engine).await?;
+            let after = candidate.identify(engine, log).await?;
             if ending::started_at(&after) != Some(since) {
                 let message = "the new release was started again while it was asked";
                 return Err(Failure::new(FailureCode::ReleaseExited, message).with_tail(log.tail()));
             }
-            project::alive(engine, owner, cx).await?;
+            project::alive(engine, owner, cx, log).await?;
             Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
         }
-        Err(Problem::Ended(ending)) => Err(ending::failure(engine, &candidate.id, &ending).await),
-        Err(Problem::Judged(failure)) => Err(explained(engine, &candidate, &before, failure).await),
+        Err(Problem::Ended(ending)) => Err(ending::failure(engine, &candidate.id, &ending, log).await),
+        Err(Problem::Judged(failure)) => Err(explained(engine, &candidate, &before, failure, log).await),
     }
 }
 
@@ -105,13 +109,14 @@ async fn explained(
     candidate: &Candidate,
     container: &ContainerInspectResponse,
     failure: Failure,
+    log: &StepLog,
 ) -> Failure {
     let cancelled = failure.code == FailureCode::Cancelled;
     if cancelled {
         return failure;
     }
     // An engine that is gone explains why nobody answers.
-    if let Err(ended) = candidate.identify(engine).await {
+    if let Err(ended) = candidate.identify(engine, log).await {
         return ended;
     }
     let pid = container.state.as_ref().and_then(|state| state.pid).filter(|pid| *pid > 0);
@@ -119,7 +124,7 @@ async fn explained(
         Some(ports) => failure.because("ports", ports),
         None => failure,
     };
-    failure.with_tail(ending::tail(engine, &candidate.id).await)
+    failure.with_tail(ending::tail(engine, &candidate.id, log).await)
 }
 
 /// Asks the public address, which says which release answered.
@@ -134,12 +139,12 @@ pub(crate) async fn public(
     let asked = over_http(address, cx.plan.outline(), Some(&candidate.digest), clock, cx, log).await;
     match asked {
         Ok(passed) => {
-            candidate.identify(engine).await?;
+            candidate.identify(engine, log).await?;
             Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
         }
         Err(failure) if failure.code == FailureCode::Cancelled => Err(failure),
-        Err(failure) => match candidate.identify(engine).await {
-            Ok(_) => Err(failure.with_tail(ending::tail(engine, &candidate.id).await)),
+        Err(failure) => match candidate.identify(engine, log).await {
+            Ok(_) => Err(failure.with_tail(ending::tail(engine, &candidate.id, log).await)),
             Err(ended) => Err(ended),
         },
     }
@@ -150,11 +155,11 @@ async fn follow(engine: &Engine, id: &str, log: &StepLog) -> std::convert::Infal
     if let Ok(docker) = engine.client().await {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(true).build();
         let mut output = docker.logs(id, Some(options));
-        let mut lines = Lines::default();
+        let mut lines = log.lines();
         while let Some(Ok(piece)) = output.next().await {
-            lines.take(piece.as_ref(), |line| log.line(LogSource::Runtime, LogLevel::Info, line));
+            lines.take(piece.as_ref(), |line| log.write(LogSource::Runtime, LogLevel::Info, line));
         }
-        lines.finish(|line| log.line(LogSource::Runtime, LogLevel::Info, line));
+        lines.finish(|line| log.write(LogSource::Runtime, LogLevel::Info, line));
     }
     std::future::pending().await
 }

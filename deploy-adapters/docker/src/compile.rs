@@ -160,13 +160,19 @@ fn start_title(outline: &Outline) -> String {
     let port = site::port(outline).map_or(String::new(), |port| format!(" on port {port}"));
     let cpu = caps.cpu_millis.map_or(String::new(), |millis| format!(", {millis}/1000 of a core"));
     let files = if caps.read_only { ", files read-only but for /tmp" } else { "" };
-    let secrets: Vec<&str> = outline.profile.secrets.keys().map(String::as_str).collect();
     let secrets =
-        if secrets.is_empty() { String::new() } else { format!(", with the secrets {}", secrets.join(", ")) };
+        secrets(outline, false, "with the secrets") + &secrets(outline, true, "with the secret files");
     format!(
         "start it beside the live release{port}: at most {} of memory{cpu} and {} processes, without privileges{files}{secrets}",
         caps.memory, caps.pids
     )
+}
+
+/// The names of the secrets that the release reads in one way.
+fn secrets(outline: &Outline, file: bool, what: &str) -> String {
+    let those = outline.profile.secrets.iter().filter(|(_, secret)| secret.file == file);
+    let names: Vec<&str> = those.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(", {what} {}", names.join(", ")) }
 }
 
 fn act(id: &str, title: impl Into<String>, timeout: Span) -> Step {

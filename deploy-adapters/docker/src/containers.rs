@@ -17,8 +17,8 @@ use deploy_core::time::Span;
 
 use crate::engine::{Engine, EngineError};
 use crate::names::{
-    LABEL_CONFIG, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE, LABEL_SERVICE, LABEL_STAYS,
-    LABEL_USES, resource_labels, works_for,
+    LABEL_CONFIG, LABEL_DEPLOYMENT, LABEL_DIGEST, LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_RESOURCE,
+    LABEL_SERVICE, LABEL_STAYS, LABEL_USES, resource_labels, works_for,
 };
 
 /// One of our containers, as a list shows it.
@@ -26,6 +26,8 @@ use crate::names::{
 pub(crate) struct Ours {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// The deployment that made it.
+    pub(crate) maker: Option<DeploymentId>,
     pub(crate) resource: String,
     pub(crate) environment: String,
     pub(crate) digest: Option<Digest>,
@@ -61,6 +63,7 @@ impl Ours {
         Some(Self {
             id: summary.id?,
             name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+            maker: label(LABEL_DEPLOYMENT).and_then(|id| id.parse().ok()),
             resource: label(LABEL_RESOURCE)?,
             environment: label(LABEL_ENVIRONMENT)?,
             config: label(LABEL_CONFIG),

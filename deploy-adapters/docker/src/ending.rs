@@ -6,13 +6,15 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, EventMessage};
 use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
 use deploy_core::failure::{Failure, FailureCode, HEARD_LINES};
+use deploy_core::redact::CleanLine;
+use deploy_core::size::Size;
+use deploy_core::step_log::StepLog;
 use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::containers;
 use crate::engine::Engine;
-use crate::lines::Lines;
 
 /// How long to wait before an engine that broke off is asked again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -95,34 +97,40 @@ fn of_event(event: &EventMessage, out_of_memory: bool) -> Ending {
 }
 
 /// The failure that an ending is, with the last lines the container wrote.
-pub(crate) async fn failure(engine: &Engine, id: &str, ending: &Ending) -> Failure {
+pub(crate) async fn failure(engine: &Engine, id: &str, ending: &Ending, log: &StepLog) -> Failure {
     let inspected = containers::find(engine, id).await.ok().flatten();
-    let state = inspected.and_then(|container| container.state);
-    let killed = ending.out_of_memory || state.as_ref().and_then(|state| state.oom_killed).unwrap_or(false);
+    let state = inspected.as_ref().and_then(|container| container.state.as_ref());
+    let killed = ending.out_of_memory || state.and_then(|state| state.oom_killed).unwrap_or(false);
     let code = ending.exit_code.map_or("an unknown exit code".to_owned(), |code| format!("exit code {code}"));
     let failure = if killed {
-        let message = format!("the kernel ended the new release for lack of memory ({code})");
-        Failure::new(FailureCode::OutOfMemory, message)
+        let limit = inspected.and_then(|container| container.host_config?.memory);
+        let limit =
+            limit.and_then(|bytes| u64::try_from(bytes).ok()).map(|bytes| Size::from_mib(bytes >> 20));
+        let allowed = limit.map_or(String::new(), |limit| format!(": it may use {limit}"));
+        let message = format!("the kernel ended the new release for lack of memory{allowed} ({code})");
+        let failure = Failure::new(FailureCode::OutOfMemory, message);
+        limit.into_iter().fold(failure, |failure, limit| failure.because("limits.memory", limit.to_string()))
     } else {
         let message = format!("the new release's process ended with {code} before it proved itself");
         Failure::new(FailureCode::ReleaseExited, message)
     };
-    failure.because("exit", code).with_tail(tail(engine, id).await)
+    failure.because("exit", code).with_tail(tail(engine, id, log).await)
 }
 
 /// The last lines a container wrote.
-pub(crate) async fn tail(engine: &Engine, id: &str) -> Vec<String> {
+pub(crate) async fn tail(engine: &Engine, id: &str, log: &StepLog) -> Vec<String> {
     let options =
         LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&HEARD_LINES.to_string()).build();
     let read = async {
         let mut written = Vec::new();
+        let mut keep = |line: CleanLine| written.push(String::from(line));
         let Ok(docker) = engine.client().await else { return written };
         let mut output = docker.logs(id, Some(options));
-        let mut lines = Lines::default();
+        let mut lines = log.lines();
         while let Some(Ok(piece)) = output.next().await {
-            lines.take(piece.as_ref(), |line| written.push(line.to_owned()));
+            lines.take(piece.as_ref(), &mut keep);
         }
-        lines.finish(|line| written.push(line.to_owned()));
+        lines.finish(&mut keep);
         written
     };
     tokio::time::timeout(TAIL, read).await.unwrap_or_default()

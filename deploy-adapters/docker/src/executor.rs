@@ -15,17 +15,19 @@ use deploy_core::port::{
 };
 use deploy_core::reason::Reason;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
+use deploy_core::step_log::StepLog;
 use deploy_core::time::Timestamp;
 
 use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, IMAGE, RETIRE, START, SWITCH};
 use crate::engine::Engine;
 use crate::front::Front;
-use crate::lines::StepLog;
 use crate::names::Names;
 use crate::paths::{Paths, disk, remove_all};
 use crate::project::{Project, images};
 use crate::secrets::{Resolve, Secrets};
-use crate::{build, check, image, reclaim, retire, reuse, routing, runtime, start, survey};
+use crate::{
+    build, check, containers, image, reclaim, retire, reuse, routing, runtime, secret_files, start, survey,
+};
 
 /// Where the docker target keeps things and reaches the engine.
 #[derive(Debug, Clone)]
@@ -109,6 +111,17 @@ impl DockerExecutor {
         removed.map_err(|error| disk(&error, "remove the workspace"))
     }
 
+    /// Removes the files of secrets that no container reads and no unfinished deployment may need.
+    async fn forget_secrets(&self, held: BTreeSet<DeploymentId>, keep: &Keep) -> Result<(), Failure> {
+        let containers = containers::list(&self.engine, &self.owner, None).await?;
+        let read = |id: &DeploymentId| containers.iter().any(|container| container.maker == Some(*id));
+        let unread = held.iter().filter(|id| !read(id) && !keep.deployments.contains(id));
+        let unread: Vec<PathBuf> = unread.map(|id| self.paths.secrets().join(id.to_string())).collect();
+        let removed = tokio::task::spawn_blocking(move || secret_files::remove(&unread)).await;
+        let removed = removed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        removed.map_err(|error| disk(&error, "remove the files of secrets"))
+    }
+
     /// Whether the engine answers.
     ///
     /// # Errors
@@ -143,14 +156,12 @@ impl DockerExecutor {
     }
 
     fn log(&self, step: &Step, cx: &StepContext) -> StepLog {
-        StepLog {
-            deployment: cx.deployment,
-            step: step.id.clone(),
-            sink: Arc::clone(&cx.logs),
-            clock: Arc::clone(&self.clock),
-            hidden: Secrets::hiding(&cx.plan.outline().profile, &self.resolve),
-            tail: Arc::default(),
-        }
+        StepLog::new(
+            (cx.deployment, step.id.clone()),
+            Arc::clone(&cx.logs),
+            Arc::clone(&self.clock),
+            Secrets::hiding(&cx.plan.outline().profile, &self.resolve),
+        )
     }
 
     async fn url(&self, cx: &StepContext) -> Result<String, Failure> {
@@ -177,13 +188,16 @@ impl DockerExecutor {
                 image::take(engine, &names, credentials.as_ref(), cx, log).await
             }
             ARTIFACT => image::prove(engine, &names, cx).await,
-            START => start::start(engine, owner, &names, cx, &secrets()?, log).await,
+            START => {
+                let files = self.paths.secrets().join(cx.deployment.to_string());
+                start::start(engine, owner, &names, cx, (&secrets()?, &files), log).await
+            }
             CHECK_CANDIDATE => {
                 let before = routing::touched(front, cx).await?;
                 let passed = check::candidate(engine, owner, &self.clock, cx, log).await?;
                 Ok(routing::remember(passed, &before))
             }
-            SWITCH => routing::switch(front, engine, owner, effect, cx, self.url(cx).await?).await,
+            SWITCH => routing::switch((front, engine, owner), effect, cx, log, self.url(cx).await?).await,
             CHECK_PUBLIC => {
                 let address = reachable(front.address().await?);
                 let passed = check::public(engine, &self.clock, address, cx, log).await?;
@@ -250,7 +264,7 @@ impl Executor for DockerExecutor {
         let log = self.log(step, cx);
         self.paths.begin().map_err(|error| disk(&error, "make the directory for workspaces"))?;
         let done = self.carry_out(effect, step, cx, &log).await;
-        done.map_err(|failure| log.hidden.clean_failure(failure))
+        done.map_err(|failure| log.hidden().clean_failure(failure))
     }
 
     async fn probe(&self, _: &IdempotencyKey, step: &Step, cx: &StepContext) -> Result<Probe, Failure> {
@@ -295,13 +309,16 @@ impl Executor for DockerExecutor {
             return Ok(());
         }
         let workspaces = self.paths.workspaces().map_err(|error| disk(&error, "look for workspaces"))?;
+        let held = secret_files::held(&self.paths.secrets());
+        let held = held.map_err(|error| disk(&error, "look for the files of secrets"))?;
         let seen = reclaim::look(&self.engine, &self.owner, &self.front).await?;
         let mut keep = keep.clone();
         keep.deployments.extend(self.active().iter());
         for deployment in workspaces.into_iter().filter(|deployment| !keep.deployments.contains(deployment)) {
             self.remove_workspace(deployment).await?;
         }
-        reclaim::reclaim(&self.engine, &self.owner, seen, &keep).await
+        reclaim::reclaim(&self.engine, &self.owner, seen, &keep).await?;
+        self.forget_secrets(held, &keep).await
     }
 
     async fn runtime_log(

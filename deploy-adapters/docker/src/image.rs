@@ -16,10 +16,10 @@ use deploy_core::id::Digest;
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
+use deploy_core::step_log::StepLog;
 use futures_util::StreamExt as _;
 
 use crate::engine::{Engine, EngineError, Sort};
-use crate::lines::StepLog;
 use crate::names::Names;
 use crate::progress::Progress;
 use crate::project::images;

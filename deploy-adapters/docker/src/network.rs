@@ -42,16 +42,33 @@ impl Range {
     }
 }
 
+/// A network's range, and what of it somebody has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ground {
+    base: Ipv4Addr,
+    /// Running containers' addresses, also those of containers that somebody else has put there.
+    taken: BTreeSet<Ipv4Addr>,
+}
+
+impl Ground {
+    /// The lowest address that nobody has: neither a container that runs nor one of `kept`, running or not. The first
+    /// is the gateway's.
+    pub(crate) fn free_address(&self, kept: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let mut addresses = (2..=254).map(|host| Ipv4Addr::from(u32::from(self.base) + host));
+        addresses.find(|address| !kept.contains(address) && !self.taken.contains(address))
+    }
+}
+
 /// The range of a network that is there, or of a new one.
 pub(crate) async fn ensure(
     engine: &Engine,
     owner: &Name,
     name: &str,
     labels: HashMap<String, String>,
-) -> Result<Ipv4Addr, Failure> {
+) -> Result<Ground, Failure> {
     for attempt in 0..TRIES {
-        if let Some(base) = existing(engine, owner, name).await? {
-            return Ok(base);
+        if let Some(ground) = existing(engine, owner, name).await? {
+            return Ok(ground);
         }
         let taken = taken(engine).await?;
         let range = free(name, attempt, &taken).ok_or_else(|| {
@@ -67,7 +84,7 @@ pub(crate) async fn ensure(
     Err(Failure::new(FailureCode::StartRefused, format!("the network {name} could not be made")))
 }
 
-async fn existing(engine: &Engine, owner: &Name, name: &str) -> Result<Option<Ipv4Addr>, Failure> {
+async fn existing(engine: &Engine, owner: &Name, name: &str) -> Result<Option<Ground>, Failure> {
     let found = engine
         .read(|docker| async move { docker.inspect_network(name, None::<InspectNetworkOptions>).await })
         .await;
@@ -80,10 +97,13 @@ async fn existing(engine: &Engine, owner: &Name, name: &str) -> Result<Option<Ip
     if ours.map(String::as_str) != Some(owner.as_str()) {
         return Err(Failure::new(FailureCode::NameTaken, format!("the network {name} is not ours")));
     }
+    let endpoints = network.containers.unwrap_or_default().into_values();
+    let taken = endpoints.filter_map(|endpoint| endpoint.ipv4_address?.split('/').next()?.parse().ok());
+    let taken = taken.collect();
     let subnets = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let range = subnets.iter().find_map(|config| Range::parse(config.subnet.as_deref()?));
     match range.filter(|range| range.prefix == 24) {
-        Some(range) => Ok(Some(Ipv4Addr::from(range.network))),
+        Some(range) => Ok(Some(Ground { base: Ipv4Addr::from(range.network), taken })),
         None => Err(Failure::new(FailureCode::NameTaken, format!("the network {name} has no range of ours"))),
     }
 }
@@ -150,12 +170,6 @@ fn free(name: &str, attempt: u32, taken: &[Range]) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(found.network))
 }
 
-/// The lowest address of a range that no container has, running or not. The first is the gateway's.
-pub(crate) fn free_address(base: Ipv4Addr, used: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
-    let mut addresses = (2..=254).map(|host| Ipv4Addr::from(u32::from(base) + host));
-    addresses.find(|address| !used.contains(address))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,12 +208,14 @@ mod tests {
 
     #[test]
     fn an_address_is_given_once() {
-        let base = "10.180.3.0".parse().expect("an address");
+        let taken = BTreeSet::from(["10.180.3.7".parse().expect("an address")]);
+        let ground = Ground { base: "10.180.3.0".parse().expect("an address"), taken };
         let mut used = BTreeSet::new();
-        while let Some(address) = free_address(base, &used) {
+        while let Some(address) = ground.free_address(&used) {
             assert!(used.insert(address));
         }
-        assert_eq!(used.len(), 253);
+        assert_eq!(used.len(), 252);
+        assert!(used.is_disjoint(&ground.taken));
         assert!(!used.contains(&"10.180.3.1".parse().expect("an address")));
     }
 }

@@ -27,6 +27,11 @@ impl Paths {
         self.workspace(deployment).join("retired")
     }
 
+    /// What a deployment's container reads as files lies in a directory of its own in this one.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.work.join("secrets")
+    }
+
     /// Whether anything was ever deployed from here.
     pub(crate) fn in_use(&self) -> bool {
         self.work.is_dir()

@@ -258,6 +258,7 @@ mod tests {
                 name: format!("r{resource}-production-v1-{}", suffix(id(deployment))),
                 resource: format!("r{resource}"),
                 environment: "production".to_owned(),
+                maker: Some(id(deployment)),
                 digest: Some(digest(image)),
                 config: None,
                 address: Some([10, 180, resource, n].into()),

@@ -11,6 +11,7 @@ use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
 use deploy_core::spec::Warm;
+use deploy_core::step_log::StepLog;
 use deploy_edge::Route;
 use tokio::net::TcpStream;
 
@@ -18,7 +19,6 @@ use crate::compile::{DRAIN, STOP_GRACE};
 use crate::containers::{self, Ours};
 use crate::engine::Engine;
 use crate::front::{Front, upstream};
-use crate::lines::StepLog;
 use crate::names::end;
 use crate::project::Project;
 use crate::routing::remembered;

@@ -12,11 +12,11 @@ use deploy_core::id::{Digest, Name, ResourceKey, StepId};
 use deploy_core::log::LogLevel;
 use deploy_core::plan::{ArtifactKind, Outline, Output, Reuse};
 use deploy_core::port::StepContext;
+use deploy_core::step_log::StepLog;
 
 use crate::compile::BUILD;
 use crate::engine::{Engine, EngineError};
 use crate::image;
-use crate::lines::StepLog;
 use crate::names::{LABEL_INPUTS, LABEL_VERSION, Names, repository, resource_labels};
 use crate::recipe::{Mounts, Recipe};
 

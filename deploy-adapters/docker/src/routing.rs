@@ -6,6 +6,7 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{Fence, Name};
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
+use deploy_core::step_log::StepLog;
 use deploy_edge::Route;
 
 use crate::check::Candidate;
@@ -54,17 +55,16 @@ fn change(cx: &StepContext, fence: Fence, host: &str, to: To) -> Change {
 /// Sends traffic to the new release, which from now on is started again whenever it ends; then gives up a host
 /// name that the resource no longer has.
 pub(crate) async fn switch(
-    front: &Front,
-    engine: &Engine,
-    owner: &Name,
+    (front, engine, owner): (&Front, &Engine, &Name),
     effect: &Effect,
     cx: &StepContext,
+    log: &StepLog,
     url: String,
 ) -> Result<Output, Failure> {
     let (candidate, fence) = (Candidate::of(cx)?, fence(effect)?);
     newer_owner(front, cx, fence).await?;
     // What passed its check a moment ago may have ended since: nobody is sent to it then.
-    candidate.identify(engine).await?;
+    candidate.identify(engine, log).await?;
     project::keep_running(engine, owner, cx).await?;
     containers::keep_running(engine, &candidate.id, true).await?;
     let mut hosts = hosts(cx).into_iter();

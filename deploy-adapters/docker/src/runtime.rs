@@ -9,8 +9,9 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
 use deploy_core::id::Name;
-use deploy_core::log::cut_line;
+use deploy_core::lines::Lines;
 use deploy_core::port::ReleaseRecord;
+use deploy_core::redact::Redactor;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLine, RuntimeLog, RuntimeLogError};
 use futures_util::{Stream, StreamExt as _};
 use time::OffsetDateTime;
@@ -19,9 +20,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::containers;
 use crate::engine::Engine;
 use crate::front::{Front, upstream};
-use crate::lines::Lines;
 use crate::names::LABEL_VERSION;
-use deploy_core::redact::Redactor;
 
 /// Opens the log of the container that a release is served from.
 pub(crate) async fn open(
@@ -37,10 +36,9 @@ pub(crate) async fn open(
     let pieces = Box::pin(docker.logs(&container, Some(options(from))));
     Ok(Box::new(ContainerLog {
         pieces,
-        out: Lines::default(),
-        err: Lines::default(),
+        out: Lines::new(hidden.clone()),
+        err: Lines::new(hidden),
         ready: VecDeque::new(),
-        hidden,
     }))
 }
 
@@ -91,7 +89,6 @@ struct ContainerLog {
     err: Lines,
     /// The lines that the last piece ended.
     ready: VecDeque<RuntimeLine>,
-    hidden: Redactor,
 }
 
 #[async_trait]
@@ -120,9 +117,7 @@ impl ContainerLog {
             }
         };
         let (micros, text) = timed(bytes);
-        lines.take(text, |line| {
-            self.ready.push_back(RuntimeLine { micros, message: cut_line(&self.hidden.clean(line)) });
-        });
+        lines.take(text, |line| self.ready.push_back(RuntimeLine { micros, message: line.into() }));
     }
 }
 

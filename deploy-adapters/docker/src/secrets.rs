@@ -1,6 +1,6 @@
 //! Secrets: resolved as late as they can be, kept out of everything that is said.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub type Resolve = Arc<dyn Fn(&SecretRef) -> Option<String> + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
     values: BTreeMap<String, String>,
+    /// Those that the release reads as files.
+    files: BTreeSet<String>,
     /// Who asks a registry; known to builds alone.
     registry: Option<Registry>,
 }
@@ -40,7 +42,8 @@ impl Secrets {
             let value = value.ok_or_else(|| missing(name, reference))?;
             values.insert(name.clone(), value);
         }
-        Ok(Self { values, registry: None })
+        let files = profile.secrets.iter().filter(|(_, secret)| secret.file);
+        Ok(Self { values, files: files.map(|(name, _)| name.clone()).collect(), registry: None })
     }
 
     /// The same, and who asks the registry of a base image.
@@ -73,6 +76,16 @@ impl Secrets {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         self.values.iter()
+    }
+
+    /// Those that the release reads as variables.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter().filter(|(name, _)| !self.files.contains(*name))
+    }
+
+    /// Those that it reads as files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter().filter(|(name, _)| self.files.contains(*name))
     }
 }
 

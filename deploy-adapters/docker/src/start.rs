@@ -1,6 +1,7 @@
 //! Starting the candidate beside the live release.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
@@ -10,15 +11,17 @@ use deploy_core::log::LogLevel;
 use deploy_core::plan::{Outline, Output};
 use deploy_core::port::{Probe, StepContext};
 use deploy_core::project::Service;
+use deploy_core::step_log::StepLog;
 
 use crate::compile::STOP_GRACE;
 use crate::container::{Caps, Environment, Place, body};
 use crate::containers::{self, Ours};
 use crate::engine::{Engine, EngineError};
-use crate::lines::StepLog;
 use crate::names::{self, LABEL_CONFIG, LABEL_DIGEST, Names};
 use crate::network;
+use crate::paths::disk;
 use crate::project::{self, Project, shape};
+use crate::secret_files;
 use crate::secrets::Secrets;
 use crate::site;
 
@@ -33,7 +36,7 @@ pub(crate) async fn start(
     owner: &Name,
     names: &Names<'_>,
     cx: &StepContext,
-    secrets: &Secrets,
+    (secrets, files): (&Secrets, &Path),
     log: &StepLog,
 ) -> Result<Output, Failure> {
     if let Probe::Present { output } = read_back(engine, owner, names, cx).await? {
@@ -50,7 +53,7 @@ pub(crate) async fn start(
             if let Some(left) = containers::find_ours(engine, owner, &name).await? {
                 containers::remove(engine, &left.id.unwrap_or_default()).await?;
             }
-            (create(engine, owner, names, cx, secrets).await?, false)
+            (create(engine, owner, names, cx, (secrets, files)).await?, false)
         }
     };
     log.system(LogLevel::Info, &format!("starting {name}"));
@@ -114,7 +117,11 @@ fn config(outline: &Outline, digest: &Digest, secrets: &Secrets) -> String {
     let variables = environment(outline, secrets);
     let body = body(&Caps::of(outline), digest, HashMap::new(), anywhere, variables);
     // By way of a value: its keys are in order, those of the body's maps are not.
-    let text = serde_json::to_value(&body).map(|value| value.to_string()).unwrap_or_default();
+    let mut text = serde_json::to_value(&body).map(|value| value.to_string()).unwrap_or_default();
+    // Where a file lies differs from container to container, what is in it does not.
+    for (name, value) in secrets.files() {
+        text.push_str(&format!("\0{name}={value}"));
+    }
     Digest::of(text.as_bytes()).to_string()
 }
 
@@ -123,15 +130,15 @@ async fn create(
     owner: &Name,
     names: &Names<'_>,
     cx: &StepContext,
-    secrets: &Secrets,
+    (secrets, files): (&Secrets, &Path),
 ) -> Result<String, Failure> {
     let outline = cx.plan.outline();
     let digest = digest(cx)?;
     let network = names::network(owner, names.resource);
-    let base = network::ensure(engine, owner, &network, names.labels()).await?;
+    let ground = network::ensure(engine, owner, &network, names.labels()).await?;
     let others = containers::list(engine, owner, Some(names.resource)).await?;
     let used: BTreeSet<_> = others.iter().filter_map(|other| other.address).collect();
-    let address = network::free_address(base, &used).ok_or_else(|| {
+    let address = ground.free_address(&used).ok_or_else(|| {
         Failure::new(FailureCode::StartRefused, format!("the network {network} has no free address"))
     })?;
     let mut labels = names.labels();
@@ -139,17 +146,23 @@ async fn create(
     labels.insert(LABEL_CONFIG.to_owned(), config(outline, digest, secrets));
     let place = Place { network: &network, address };
     let Some(project) = Project::of(outline) else {
-        let body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
+        let mut body = body(&Caps::of(outline), digest, labels, place, environment(outline, secrets));
+        mount(&mut body, files, secrets)?;
         return send(engine, &names.container(), body).await;
     };
     let caps = shape::caps(outline, project.web);
     let mut body = body(&caps, digest, labels, place, of_web(outline, project.web, secrets)?);
     shape::shape(&mut body, project.web, owner, names.resource);
+    mount(&mut body, files, secrets)?;
     let id = send(engine, &names.container(), body).await?;
     if project.has_network() {
         project::join(engine, &names.network(), &id, &project.web.name).await?;
     }
     Ok(id)
+}
+
+fn mount(body: &mut ContainerCreateBody, files: &Path, secrets: &Secrets) -> Result<(), Failure> {
+    secret_files::mount(body, files, secrets).map_err(|error| disk(&error, "write the files of secrets"))
 }
 
 /// What the file says of the web service, then what the profile says: that wins.
@@ -158,7 +171,7 @@ fn of_web(outline: &Outline, web: &Service, secrets: &Secrets) -> Result<Environ
         .map_err(|error| Failure::new(FailureCode::SecretMissing, format!("{}: {error}", web.name)))?;
     let mut variables: BTreeMap<String, String> = own.0.into_iter().collect();
     variables.extend(outline.profile.env.clone());
-    variables.extend(secrets.iter().map(|(name, value)| (name.clone(), value.clone())));
+    variables.extend(secrets.variables().map(|(name, value)| (name.clone(), value.clone())));
     Ok(Environment(variables.into_iter().collect()))
 }
 
@@ -183,7 +196,7 @@ fn refused(error: EngineError) -> Failure {
 fn environment(outline: &Outline, secrets: &Secrets) -> Environment {
     let plain = outline.profile.env.iter();
     let mut variables: Vec<(String, String)> =
-        plain.chain(secrets.iter()).map(|(name, value)| (name.clone(), value.clone())).collect();
+        plain.chain(secrets.variables()).map(|(name, value)| (name.clone(), value.clone())).collect();
     if let Some(port) = site::port(outline)
         && !variables.iter().any(|(name, _)| name == "PORT")
     {

@@ -121,7 +121,7 @@ impl Work<'_> {
 
     /// One question. An answer that is not whole is one that did not come.
     async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
-        let ran = self.flyctl.ask(call, &self.watch(ASK_TIMEOUT), &self.log.hidden).await?;
+        let ran = self.flyctl.ask(call, &self.watch(ASK_TIMEOUT), self.log.hidden()).await?;
         if ran.end == End::TimedOut {
             let message = format!("{} did not end within {ASK_TIMEOUT}", call.shown());
             return Err(Failure::new(FailureCode::ProviderUnavailable, message));

@@ -14,10 +14,10 @@ use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepCon
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::redact::Redactor;
 use deploy_core::spec::{FlyProfile, Profile, Source};
+use deploy_core::step_log::StepLog;
 use deploy_probe::AddressPolicy;
 
 use crate::compile::{self, APP, BUILD, CHECK_COMMIT, CHECK_PUBLIC, CHECK_RELEASE, IMAGE, RELEASE};
-use crate::lines::StepLog;
 use crate::paths::{Kept, Paths, disk, remove_all};
 use crate::run::{Flyctl, end_leftovers};
 use crate::{app, back, image, release, source, verify};
@@ -232,7 +232,7 @@ impl Executor for FlyExecutor {
         }
         self.active().entry(cx.deployment).or_default();
         let done = self.carry_out(&work).await;
-        done.map_err(|failure| work.log.hidden.clean_failure(failure))
+        done.map_err(|failure| work.log.hidden().clean_failure(failure))
     }
 
     async fn probe(&self, _: &IdempotencyKey, step: &Step, cx: &StepContext) -> Result<Probe, Failure> {
@@ -256,7 +256,7 @@ impl Executor for FlyExecutor {
                 let work = self.work(step, effect.fence, cx)?;
                 self.active().entry(cx.deployment).or_default();
                 let done = back::back(&work).await;
-                done.map_err(|failure| work.log.hidden.clean_failure(failure))
+                done.map_err(|failure| work.log.hidden().clean_failure(failure))
             }
             _ => Err(unknown_step(step)),
         }

@@ -31,7 +31,6 @@ pub mod config;
 mod dirty;
 mod executor;
 mod image;
-mod lines;
 mod mark;
 mod paths;
 mod platform;

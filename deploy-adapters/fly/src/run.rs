@@ -9,8 +9,11 @@ use std::time::Duration;
 use deploy_core::cancel::Cancel;
 use deploy_core::failure::{Failure, FailureCode, HEARD_LINES};
 use deploy_core::id::DeploymentId;
+use deploy_core::lines::Lines;
 use deploy_core::log::{LogLevel, LogSource};
+use deploy_core::redact::CleanLine;
 use deploy_core::redact::Redactor;
+use deploy_core::step_log::StepLog;
 use deploy_core::time::Span;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -18,7 +21,6 @@ use tokio::process::{Child, Command};
 
 use crate::argv::Call;
 use crate::executor::Environment;
-use crate::lines::{StepLog, read_lines};
 
 /// How long flyctl may take to tell the platform that it was stopped, before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -102,11 +104,11 @@ impl Flyctl {
     ) -> Result<Ran, Failure> {
         let mut child = self.start(call, watch)?;
         let out = child.stdout.take().map(|out| tokio::spawn(read_all(out)));
-        let hidden = hidden.clone();
+        let lines = Lines::new(hidden.clone());
         let err = child.stderr.take().map(|err| {
             tokio::spawn(async move {
                 let mut said = VecDeque::new();
-                read_lines(err, &hidden, |line| remember(&mut said, hidden.clean(line))).await;
+                read_lines(err, lines, |line| remember(&mut said, line)).await;
                 said
             })
         });
@@ -123,19 +125,19 @@ impl Flyctl {
         let told = log.clone();
         let out = child.stdout.take().map(|out| {
             tokio::spawn(async move {
-                let line = |line: &str| told.line(LogSource::Build, LogLevel::Info, line);
-                read_lines(out, &told.hidden, line).await;
+                read_lines(out, told.lines(), |line| told.write(LogSource::Build, LogLevel::Info, line))
+                    .await;
             })
         });
         let told = log.clone();
         let err = child.stderr.take().map(|err| {
             tokio::spawn(async move {
                 let mut said = VecDeque::new();
-                let line = |line: &str| {
-                    told.line(LogSource::Build, LogLevel::Warn, line);
-                    remember(&mut said, told.hidden.clean(line));
+                let line = |line: CleanLine| {
+                    told.write(LogSource::Build, LogLevel::Warn, line.clone());
+                    remember(&mut said, line);
                 };
-                read_lines(err, &told.hidden, line).await;
+                read_lines(err, told.lines(), line).await;
                 said
             })
         });
@@ -171,8 +173,17 @@ impl Flyctl {
     }
 }
 
-fn remember(said: &mut VecDeque<String>, line: String) {
-    said.push_back(line);
+/// Reads to the end and gives every line.
+async fn read_lines(mut from: impl AsyncRead + Unpin, mut lines: Lines, mut line: impl FnMut(CleanLine)) {
+    let mut buffer = vec![0; 32 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        lines.take(&buffer[..read], &mut line);
+    }
+    lines.finish(line);
+}
+
+fn remember(said: &mut VecDeque<String>, line: CleanLine) {
+    said.push_back(line.into());
     if said.len() > HEARD_LINES {
         said.pop_front();
     }

@@ -9,10 +9,10 @@ use deploy_core::id::Digest;
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::Output;
 use deploy_core::port::{Layout, Probe, Sources, StepContext};
+use deploy_core::step_log::StepLog;
 use deploy_edge::{Depth, PublishError, PublishRequest, Published, ReleaseError, publish, verify_release};
 
 use crate::build::disk;
-use crate::lines::StepLog;
 use crate::paths::{Paths, below, write_whole};
 use crate::reuse;
 

@@ -9,12 +9,13 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::{Outline, Output, PlannedCommand};
 use deploy_core::port::{Layout, Sources, StepContext};
+use deploy_core::step_log::StepLog;
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 use crate::compile::runs_here;
 use crate::leftovers::{MARK, end_processes};
-use crate::lines::{StepLog, copy_lines};
 use crate::paths::{Paths, remove_all, write_whole};
 
 /// How long a build that was asked to end may take before it is killed.
@@ -67,8 +68,8 @@ async fn run(
     })?;
     // Asked now: a child that was waited for no longer tells its id, and its group may outlive it.
     let group = Group::of(&child);
-    let out = child.stdout.take().map(|out| tokio::spawn(copy_lines(out, log.clone(), LogLevel::Info)));
-    let err = child.stderr.take().map(|err| tokio::spawn(copy_lines(err, log.clone(), LogLevel::Info)));
+    let out = child.stdout.take().map(|out| tokio::spawn(copy_lines(out, log.clone())));
+    let err = child.stderr.take().map(|err| tokio::spawn(copy_lines(err, log.clone())));
     let ended = tokio::select! {
         ended = child.wait() => ended,
         () = cx.cancel.cancelled() => {
@@ -83,6 +84,17 @@ async fn run(
     }
     let status = ended.map_err(|error| Failure::new(FailureCode::BuildFailed, error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(command, status, log)) }
+}
+
+/// Reads to the end and writes each line.
+async fn copy_lines(mut from: impl AsyncRead + Unpin, log: StepLog) {
+    let mut buffer = vec![0; 32 * 1024];
+    let mut lines = log.lines();
+    let write = |line| log.write(LogSource::Build, LogLevel::Info, line);
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        lines.take(&buffer[..read], write);
+    }
+    lines.finish(write);
 }
 
 /// The one place that starts a shell: what the user wrote as a command is handed to it whole and

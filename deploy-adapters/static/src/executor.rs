@@ -15,7 +15,9 @@ use deploy_core::port::{
     Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
 };
 use deploy_core::reason::{Reason, ReasonCode};
+use deploy_core::redact::Redactor;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
+use deploy_core::step_log::StepLog;
 use deploy_core::time::Span;
 use deploy_edge::{
     CandidateOptions, Depth, EdgeClient, Status, candidate_host, remove_release, sweep_staging,
@@ -26,7 +28,6 @@ use crate::artifact::{self, edge_digest};
 use crate::build;
 use crate::compile::{self, ARTIFACT, BUILD, CHECK_CANDIDATE, CHECK_PUBLIC, PUBLISH, SWITCH};
 use crate::leftovers::end_processes;
-use crate::lines::StepLog;
 use crate::paths::{Paths, remove_all};
 use crate::reuse;
 use crate::routing::{self, edge_failure};
@@ -249,7 +250,12 @@ impl Executor for StaticExecutor {
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
-        let log = StepLog::new(cx.deployment, step.id.clone(), Arc::clone(&cx.logs), Arc::clone(&self.clock));
+        let log = StepLog::new(
+            (cx.deployment, step.id.clone()),
+            Arc::clone(&cx.logs),
+            Arc::clone(&self.clock),
+            Redactor::default(),
+        );
         match step.id.as_str() {
             BUILD => self.build(cx, &log).await,
             PUBLISH => self.publish(cx, &log).await,

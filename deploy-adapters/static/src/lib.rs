@@ -17,7 +17,6 @@ mod build;
 mod compile;
 mod executor;
 mod leftovers;
-mod lines;
 mod paths;
 mod reuse;
 mod routing;

@@ -123,7 +123,7 @@ mod tests {
         let spec = Spec { source: directory, ..samples::spec(Approval::Automatic) };
         assert_eq!(samples::plan_for(&spec, Vec::new()).outline().inputs(), None);
         let mut secret = plan();
-        let reference = |build| SecretRef { env: "TOKEN".to_owned(), build };
+        let reference = |build| SecretRef { env: "TOKEN".to_owned(), build, file: false };
         secret.profile.secrets.insert("TOKEN".to_owned(), reference(false));
         assert_eq!(secret.inputs(), plan().inputs(), "one that only the release reads is in no image");
         secret.profile.secrets.insert("TOKEN".to_owned(), reference(true));

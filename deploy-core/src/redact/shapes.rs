@@ -1,10 +1,10 @@
 //! What by its shape can only be a token, whoever printed it: those of fly, headers that carry one, and assignments to
 //! variables that hold one.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 /// What stands in its place.
-const SHOWN: &str = "[token]";
+pub(super) const SHOWN: &str = "[token]";
 
 /// How a shape begins, and which characters belong to it.
 struct Shape {
@@ -68,31 +68,21 @@ fn is_url_safe(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ',' | '+' | '/' | '=')
 }
 
-/// The text with every token replaced.
-pub(super) fn hide(text: &str) -> Cow<'_, str> {
-    let mut hidden: Option<String> = None;
-    let (mut done, mut at) = (0, 0);
+/// Where every token stands.
+pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 0);
     while let Some(c) = text[at..].chars().next() {
-        let found =
+        let shape =
             starts_word(text, at).then(|| SHAPES.iter().find_map(|shape| shape.at(&text[at..]))).flatten();
-        match found {
+        match shape {
             Some((kept, end)) => {
-                let out = hidden.get_or_insert_default();
-                out.push_str(&text[done..at + kept]);
-                out.push_str(SHOWN);
+                found.push(at + kept..at + end);
                 at += end;
-                done = at;
             }
             None => at += c.len_utf8(),
         }
     }
-    match hidden {
-        Some(mut out) => {
-            out.push_str(&text[done..]);
-            Cow::Owned(out)
-        }
-        None => Cow::Borrowed(text),
-    }
+    found
 }
 
 /// Whether a word may begin here: an id with `fo1_` in its middle is no token.
@@ -114,6 +104,10 @@ impl Shape {
             }
             rest = trimmed;
         }
+        // What stands for a secret stays: it says which one.
+        if rest.starts_with("[secret ") {
+            return None;
+        }
         let length: usize = rest.chars().take_while(|c| (self.belongs)(*c)).map(char::len_utf8).sum();
         let begins = text.len() - rest.len();
         (rest.chars().take_while(|c| (self.belongs)(*c)).count() >= self.least)
@@ -125,7 +119,9 @@ impl Shape {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    fn hide(text: &str) -> String {
+        crate::redact::Redactor::default().clean(text)
+    }
 
     #[test]
     fn inv_36_every_shape_of_a_token_is_hidden() {
@@ -161,8 +157,8 @@ mod tests {
 
         #[test]
         fn hiding_twice_is_hiding_once_and_never_panics(text in ".{0,80}") {
-            let once = hide(&text).into_owned();
-            prop_assert_eq!(hide(&once).into_owned(), once);
+            let once = hide(&text);
+            prop_assert_eq!(hide(&once), once);
         }
     }
 }

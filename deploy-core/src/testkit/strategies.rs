@@ -73,7 +73,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
     let numbers = (option::of(1_u32..20), option::of(spans()), option::of(any::<bool>()));
     let maps = (
         btree_map("[A-Z]{1,6}", "\\PC{0,12}", 0..3),
-        btree_map("[A-Z]{1,6}", ("[A-Z]{1,6}", any::<bool>()), 0..2),
+        btree_map("[A-Z]{1,6}", ("[A-Z]{1,6}", any::<bool>(), any::<bool>()), 0..2),
     );
     (making, texts, numbers, maps).prop_map(
         |(making, (build, publish, host), (keep, timeout, back), maps)| {
@@ -86,7 +86,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
             profile.rollback.automatic = back;
             profile.limits.run_timeout = timeout;
             profile.env = maps.0;
-            let secret = |(name, (env, build))| (name, SecretRef { env, build });
+            let secret = |(name, (env, build, file))| (name, SecretRef { env, build, file });
             profile.secrets = maps.1.into_iter().map(secret).collect();
             profile
         },

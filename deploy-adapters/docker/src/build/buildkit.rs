@@ -7,8 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use deploy_core::failure::{Failure, FailureCode};
+use deploy_core::lines::Lines;
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::port::StepContext;
+use deploy_core::step_log::StepLog;
 use futures_util::{StreamExt as _, stream};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -19,7 +21,6 @@ use super::session::Answers;
 use super::wire::{self, Body};
 use super::{Order, classic, proto, session};
 use crate::engine::{Engine, EngineError, Sort};
-use crate::lines::{Lines, StepLog};
 
 /// The longest message of the engine that is read; a longer one ends the build's log, not the build.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -32,7 +33,7 @@ pub(crate) async fn run(
     cx: &StepContext,
     log: &StepLog,
 ) -> Result<(), Failure> {
-    let id = format!("{}-{}", cx.deployment, log.clock.now().as_millis());
+    let id = format!("{}-{}", cx.deployment, log.clock().now().as_millis());
     let _session = session::open(engine, &id, answers).await?;
     let work = build(engine, order, &id, log);
     tokio::select! {
@@ -175,19 +176,13 @@ impl Progress<'_> {
             |wanted| proto::fields(output).find(|(field, _)| *field == wanted).map(|(_, value)| value);
         let (Some(vertex), Some(text)) = (field(1), field(4)) else { return };
         let log = self.log;
-        let lines = self.lines.entry(vertex.text()).or_default();
-        lines.take(text.bytes(), |line| say(log, line));
+        let lines = self.lines.entry(vertex.text()).or_insert_with(|| log.lines());
+        lines.take(text.bytes(), |line| super::say(log, line));
     }
 
     fn finish(&mut self) {
         let log = self.log;
-        self.lines.values_mut().for_each(|lines| lines.finish(|line| say(log, line)));
-    }
-}
-
-fn say(log: &StepLog, line: &str) {
-    if !line.trim().is_empty() {
-        log.line(LogSource::Build, LogLevel::Info, line.trim_end());
+        self.lines.values_mut().for_each(|lines| lines.finish(|line| super::say(log, line)));
     }
 }
 

@@ -4,13 +4,12 @@ use std::pin::pin;
 
 use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::port::StepContext;
+use deploy_core::step_log::StepLog;
 use futures_util::{StreamExt as _, stream};
 
 use super::Order;
 use crate::engine::{Engine, EngineError, Sort};
-use crate::lines::{Lines, StepLog};
 use crate::secrets::Registry;
 
 /// Builds, and writes what the build says into the log. Ending early ends the build on the engine too: it stops
@@ -43,7 +42,7 @@ pub(crate) async fn run(
         registry.and_then(Registry::by_host),
         Some(bollard::body_try_stream(chunks)),
     );
-    let mut lines = Lines::default();
+    let mut lines = log.lines();
     let mut gone = pin!(engine.gone());
     loop {
         let message = tokio::select! {
@@ -57,18 +56,10 @@ pub(crate) async fn run(
             None => return Ok(()),
             Some(Ok(info)) => {
                 let text = info.stream.unwrap_or_default();
-                lines.take(text.as_bytes(), |line| say(log, line));
+                lines.take(text.as_bytes(), |line| super::say(log, line));
             }
             Some(Err(error)) => return Err(failed(engine.error(error, Sort::Change), log)),
         }
-    }
-}
-
-/// One line of the build, without the colour that marks what went to stderr.
-fn say(log: &StepLog, line: &str) {
-    let plain = line.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "");
-    if !plain.trim().is_empty() {
-        log.line(LogSource::Build, LogLevel::Info, plain.trim_end());
     }
 }
 

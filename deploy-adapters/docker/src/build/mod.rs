@@ -13,16 +13,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::log::LogLevel;
+use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::plan::{ArtifactKind, Outline, Output};
 use deploy_core::port::{Layout, Sources, StepContext};
+use deploy_core::redact::CleanLine;
+use deploy_core::step_log::StepLog;
 
 use self::context::Context;
 use self::ignore::Ignore;
 use self::session::Answers;
 use crate::engine::Engine;
 use crate::image;
-use crate::lines::StepLog;
 use crate::names::{LABEL_INPUTS, Names};
 use crate::paths::{Paths, disk, remove_all};
 use crate::project::{Project, images};
@@ -135,6 +136,13 @@ pub(crate) async fn build(
     }
     log.system(LogLevel::Info, &format!("the image has {} MiB", built.size.unwrap_or_default() >> 20));
     image::output(&built)
+}
+
+/// One line of a build, unless there is nothing in it.
+fn say(log: &StepLog, line: CleanLine) {
+    if !line.trim().is_empty() {
+        log.write(LogSource::Build, LogLevel::Info, line);
+    }
 }
 
 fn is_root(user: &str) -> bool {

@@ -6,11 +6,11 @@ use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::log::{LogLevel, LogSource};
 use deploy_core::port::StepContext;
+use deploy_core::step_log::StepLog;
 
 use crate::containers;
 use crate::ending;
 use crate::engine::Engine;
-use crate::lines::StepLog;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,12 +25,13 @@ pub(super) async fn healthy(
     service: &str,
     id: &str,
     cx: &StepContext,
+    log: &StepLog,
 ) -> Result<(), Failure> {
     let waiting = async {
         loop {
             let container = find(engine, service, id).await?;
             if ending::ended(&container).is_some() {
-                return Err(exited(engine, service, id, &container).await);
+                return Err(exited(engine, service, id, &container, log).await);
             }
             let health = container.state.as_ref().and_then(|state| state.health.as_ref()?.status);
             match health {
@@ -42,7 +43,7 @@ pub(super) async fn healthy(
                     let failure = last
                         .into_iter()
                         .fold(failure, |f, said| f.because("health check", said.trim().to_owned()));
-                    return Err(failure.with_tail(ending::tail(engine, id).await));
+                    return Err(failure.with_tail(ending::tail(engine, id, log).await));
                 }
                 Some(HealthStatusEnum::STARTING | HealthStatusEnum::EMPTY) => {}
                 Some(HealthStatusEnum::NONE) | None => {
@@ -73,9 +74,9 @@ pub(super) async fn completed(
             let container = find(engine, service, id).await?;
             if let Some(ending) = ending::ended(&container) {
                 if ending.exit_code != Some(0) {
-                    return Err(exited(engine, service, id, &container).await);
+                    return Err(exited(engine, service, id, &container, log).await);
                 }
-                for line in ending::tail(engine, id).await {
+                for line in ending::tail(engine, id, log).await {
                     log.line(LogSource::Runtime, LogLevel::Info, &line);
                 }
                 log.system(LogLevel::Info, &format!("{service} has ended well"));
@@ -94,10 +95,11 @@ pub(super) async fn exited(
     service: &str,
     id: &str,
     container: &ContainerInspectResponse,
+    log: &StepLog,
 ) -> Failure {
     let unknown = ending::Ending { exit_code: None, out_of_memory: false };
     let ending = ending::ended(container).unwrap_or(unknown);
-    let mut failure = ending::failure(engine, id, &ending).await;
+    let mut failure = ending::failure(engine, id, &ending, log).await;
     failure.message = format!("the service {service}: {}", failure.message);
     failure
 }

@@ -1,7 +1,6 @@
 //! Starting the services around the web one, and taking them back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bollard::models::{NetworkConnectRequest, RestartPolicy, RestartPolicyNameEnum};
@@ -10,17 +9,17 @@ use deploy_core::id::{Digest, Name};
 use deploy_core::log::LogLevel;
 use deploy_core::port::StepContext;
 use deploy_core::project::{Condition, Restart, Role, Service};
+use deploy_core::step_log::StepLog;
 
 use super::{Project, conditions, images, shape, volumes};
 use crate::container::{Place, body};
 use crate::containers::{self, Ours};
 use crate::engine::{Engine, EngineError};
 use crate::image;
-use crate::lines::StepLog;
 use crate::names::{
     LABEL_CONFIG, LABEL_DIGEST, LABEL_RELEASE_NETWORK, LABEL_SERVICE, LABEL_STAYS, Names, network,
 };
-use crate::network;
+use crate::network::{self, Ground};
 use crate::secrets::Secrets;
 use crate::start::{self, digest};
 
@@ -37,8 +36,8 @@ struct Starting<'a> {
     log: &'a StepLog,
     /// The images of the services, by their names.
     images: BTreeMap<String, Digest>,
-    /// The range of the resource's network.
-    base: Ipv4Addr,
+    /// The resource's network.
+    ground: Ground,
     /// The network of the release, where it has one.
     own: Option<String>,
 }
@@ -56,7 +55,7 @@ pub(crate) async fn start(
     let Some(project) = Project::of(cx.plan.outline()) else { return Ok(()) };
     let web = image::find(engine, digest(cx)?.as_str()).await?.ok_or_else(|| image::gone(&digest_of(cx)))?;
     let resource = network(owner, names.resource);
-    let base = network::ensure(engine, owner, &resource, names.labels()).await?;
+    let ground = network::ensure(engine, owner, &resource, names.labels()).await?;
     let own = project.has_network().then(|| names.network());
     if let Some(own) = &own {
         let mut labels = names.labels();
@@ -65,7 +64,7 @@ pub(crate) async fn start(
     }
     volumes::ensure(engine, owner, names, &project).await?;
     let images = images::named_by(&web);
-    let starting = Starting { engine, owner, names, cx, secrets, log, images, base, own };
+    let starting = Starting { engine, owner, names, cx, secrets, log, images, ground, own };
     let mut started = BTreeMap::new();
     for service in project.services.iter().copied() {
         starting.wait(service, &started).await?;
@@ -91,7 +90,7 @@ impl Starting<'_> {
             match (condition, started.get(name.as_str())) {
                 (Condition::Healthy, Some(id)) => {
                     self.log.system(LogLevel::Info, &format!("waiting until {name} is healthy"));
-                    conditions::healthy(self.engine, name, id, self.cx).await?;
+                    conditions::healthy(self.engine, name, id, self.cx, self.log).await?;
                 }
                 // A job is waited for where it is run.
                 (Condition::Healthy, None) | (Condition::Started | Condition::Completed, _) => {}
@@ -190,7 +189,7 @@ impl Starting<'_> {
         let resource = network(self.owner, self.names.resource);
         let others = containers::list(self.engine, self.owner, Some(self.names.resource)).await?;
         let used: BTreeSet<_> = others.iter().filter_map(|other| other.address).collect();
-        let address = network::free_address(self.base, &used).ok_or_else(|| {
+        let address = self.ground.free_address(&used).ok_or_else(|| {
             Failure::new(FailureCode::StartRefused, format!("the network {resource} has no free address"))
         })?;
         let environment = shape::environment(outline, service, self.secrets).map_err(|error| {
@@ -250,7 +249,12 @@ pub(crate) async fn keep_running(engine: &Engine, owner: &Name, cx: &StepContext
 }
 
 /// Whether every service of the release that is to run does: the web one alone is no release.
-pub(crate) async fn alive(engine: &Engine, owner: &Name, cx: &StepContext) -> Result<(), Failure> {
+pub(crate) async fn alive(
+    engine: &Engine,
+    owner: &Name,
+    cx: &StepContext,
+    log: &StepLog,
+) -> Result<(), Failure> {
     let Some(project) = Project::of(cx.plan.outline()) else { return Ok(()) };
     let there = beside(engine, owner, cx).await?;
     let to_run = |service: &&Service| service.role == Role::Replaced && service.restart == Restart::Always;
@@ -264,20 +268,20 @@ pub(crate) async fn alive(engine: &Engine, owner: &Name, cx: &StepContext) -> Re
         if !container.running
             && let Some(found) = containers::find(engine, &container.id).await?
         {
-            return Err(conditions::exited(engine, &service.name, &container.id, &found).await);
+            return Err(conditions::exited(engine, &service.name, &container.id, &found, log).await);
         }
     }
     Ok(())
 }
 
 /// Resolves when a service of the release ends that is to run; never where there is none.
-pub(crate) async fn ends(engine: &Engine, owner: &Name, cx: &StepContext) -> Failure {
+pub(crate) async fn ends(engine: &Engine, owner: &Name, cx: &StepContext, log: &StepLog) -> Failure {
     if Project::of(cx.plan.outline()).is_none() {
         return std::future::pending().await;
     }
     loop {
         tokio::time::sleep(LOOK).await;
-        match alive(engine, owner, cx).await {
+        match alive(engine, owner, cx, log).await {
             Err(failure) if matches!(failure.code, FailureCode::ReleaseExited | FailureCode::OutOfMemory) => {
                 return failure;
             }

@@ -56,7 +56,7 @@ impl ExecutorFixture for Fixture {
             Spec::directory(resource, "docker".parse().expect("a name"), path, Actor("test".into()));
         spec.profile.runtime.dockerfile = Some("Dockerfile".to_owned());
         spec.profile.network.internal_port = Some(8080);
-        let secret = SecretRef { env: "CONTRACT".to_owned(), build: false };
+        let secret = SecretRef { env: "CONTRACT".to_owned(), build: false, file: false };
         spec.profile.secrets.insert("TOKEN".to_owned(), secret);
         spec
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
@@ -48,6 +48,10 @@ async fn a_process_that_is_killed_for_memory_is_said_to_be() {
     let mut run = world.run(profile);
     let (_, failure) = world.deploy(&mut run).await.expect_err("it can't succeed");
     assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure:?}");
+    assert!(failure.message.contains("it may use 16MiB"), "{failure:?}");
+    let limit = failure.evidence.iter().find(|fact| fact.file == "limits.memory");
+    assert!(limit.is_some_and(|fact| fact.fact == "16MiB"), "{failure:?}");
+    assert!(failure.code.remedy().contains("limits.memory"), "{}", failure.code.remedy());
     world.close().await;
 }
 
@@ -113,6 +117,36 @@ async fn inv_27_somebody_elses_container_of_our_name_is_never_touched() {
     assert!(world.inspect(&foreign).await.is_some(), "it is still there");
     let options = RemoveContainerOptionsBuilder::default().force(true).build();
     world.docker.remove_container(&foreign, Some(options)).await.expect("it was ours, the test's");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inv_27_an_address_that_somebody_else_took_in_our_network_stays_theirs() {
+    let Some(world) = world().await else { return };
+    let mut run = world.run(world.app("one"));
+    world.deploy(&mut run).await.expect("a release");
+    let network = world.inspect(&run.fact("container")).await.and_then(|c| c.network_settings?.networks);
+    let network = network.and_then(|networks| networks.into_keys().next()).expect("a network");
+    let body = ContainerCreateBody {
+        image: Some("busybox:stable".to_owned()),
+        cmd: Some(vec!["sleep".to_owned(), "600".to_owned()]),
+        host_config: Some(HostConfig { network_mode: Some(network), ..HostConfig::default() }),
+        ..ContainerCreateBody::default()
+    };
+    let foreign = world.docker.create_container(None, body).await.expect("a container").id;
+    world.docker.start_container(&foreign, None).await.expect("it starts");
+    let of = |container: Option<ContainerInspectResponse>| {
+        let networks = container?.network_settings?.networks?;
+        networks.into_values().next()?.ip_address
+    };
+    let theirs = of(world.inspect(&foreign).await).expect("an address");
+    let mut next = world.run(world.app("two"));
+    world.deploy(&mut next).await.expect("a release at another address");
+    assert_ne!(next.fact("address"), theirs);
+    assert_eq!(world.get().await, (200, "two".to_owned()));
+    assert_eq!(of(world.inspect(&foreign).await), Some(theirs));
+    let options = RemoveContainerOptionsBuilder::default().force(true).build();
+    world.docker.remove_container(&foreign, Some(options)).await.expect("it was the test's");
     world.close().await;
 }
 

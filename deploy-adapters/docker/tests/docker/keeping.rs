@@ -100,7 +100,7 @@ async fn inv_35_a_kept_container_with_an_old_secret_is_no_substitute() {
     let mut profile = world.dockerfile(
         r#"CMD ["sh","-c","mkdir /tmp/w && echo $TOKEN > /tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w"]"#,
     );
-    profile.secrets.insert("TOKEN".to_owned(), SecretRef { env: "T".to_owned(), build: false });
+    profile.secrets.insert("TOKEN".to_owned(), SecretRef { env: "T".to_owned(), build: false, file: false });
     set("the-old-one");
     let mut first = world.run(profile);
     world.deploy(&mut first).await.expect("a release");
@@ -220,6 +220,30 @@ async fn inv_34_clean_up_leaves_what_began_after_it_was_told_what_to_keep() {
         assert_eq!(world.get().await, (200, until.to_owned()));
     }
     world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inv_27_two_installations_on_one_engine_never_touch_each_others() {
+    let (Some(ours), Some(theirs)) = (world().await, world().await) else { return };
+    let their_first = released(&theirs, "their one").await;
+    let their_second = released(&theirs, "their two").await;
+    let before = (theirs.containers().await, theirs.images().await);
+    // The same resource, in the same environment, with the same versions.
+    let first = released(&ours, "one").await;
+    let second = released(&ours, "two").await;
+    let mut back = rollback(&ours, &first);
+    ours.deploy(&mut back).await.expect("a rollback");
+    ours.undo_all(&second).await;
+    ours.executor.reclaim(&Keep::default()).await.expect("a clean-up");
+    assert_eq!((theirs.containers().await, theirs.images().await), before);
+    ours.close().await;
+    assert_eq!((theirs.containers().await, theirs.images().await), before);
+    assert_eq!(theirs.get().await, (200, "their two".to_owned()));
+    let mut back = rollback(&theirs, &their_first);
+    theirs.deploy(&mut back).await.expect("a rollback");
+    assert_eq!(theirs.get().await, (200, "their one".to_owned()));
+    assert_ne!(their_first.digest(), their_second.digest());
+    theirs.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

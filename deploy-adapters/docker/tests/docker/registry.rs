@@ -118,7 +118,7 @@ fn profile(image: &str) -> Profile {
     profile.runtime.registry = Some(RegistryAccess {
         server: None,
         username: "robot".to_owned(),
-        password: SecretRef { env: "REGISTRY_TOKEN".to_owned(), build: false },
+        password: SecretRef { env: "REGISTRY_TOKEN".to_owned(), build: false, file: false },
     });
     profile.network.internal_port = Some(8080);
     profile

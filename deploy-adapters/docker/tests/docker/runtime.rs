@@ -17,7 +17,7 @@ async fn released(world: &World, beside: &str) -> Run {
     world.write("www/index.html", "up");
     world.write("www/run.sh", &format!("trap 'exit 0' TERM\nhttpd -f -p 8080 -h /www &\n{beside}\nwait\n"));
     let mut profile = world.dockerfile(r#"CMD ["sh","/www/run.sh"]"#);
-    profile.secrets.insert("TOKEN".to_owned(), SecretRef { env: "T".to_owned(), build: false });
+    profile.secrets.insert("TOKEN".to_owned(), SecretRef { env: "T".to_owned(), build: false, file: false });
     let mut run = world.run(profile);
     world.deploy(&mut run).await.expect("a release");
     run

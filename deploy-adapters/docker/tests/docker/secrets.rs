@@ -1,18 +1,21 @@
 //! Secrets reach the release and nothing else.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use deploy_core::failure::FailureCode;
-use deploy_core::port::{Executor as _, SurveyRequest};
+use deploy_core::port::{Executor as _, Keep, SurveyRequest};
 use deploy_core::reason::ReasonCode;
 use deploy_core::spec::{Actor, Profile, SecretRef, Spec};
 
-use crate::harness::world;
+use crate::harness::{Run, world};
 
 const CANARY: &str = "CANARY-c0ffee-4711";
 
 fn with_secret(mut profile: Profile) -> Profile {
-    profile
-        .secrets
-        .insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false });
+    profile.secrets.insert(
+        "API_TOKEN".to_owned(),
+        SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false, file: false },
+    );
     profile
 }
 
@@ -47,6 +50,48 @@ async fn f11_inv_36_a_secret_is_in_the_containers_environment_and_nowhere_else()
         assert!(!text.contains("Q0FOQVJZ"), "the secret is in the {what}, in base64");
     }
     world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_inv_36_a_secret_that_is_a_file_is_read_by_the_release_and_shown_by_no_container() {
+    let Some(world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("TOKEN_OF_TEST".to_owned(), CANARY.to_owned());
+    let serve = |text: &str| {
+        let command = format!(
+            r#"CMD ["sh","-c","mkdir /tmp/w && wc -c < /run/secrets/API_TOKEN > /tmp/w/index.html; echo {text} $API_TOKEN $(cat /run/secrets/API_TOKEN); exec httpd -f -p 8080 -h /tmp/w"]"#
+        );
+        let mut profile = world.dockerfile(&format!("USER 1000\n{command}"));
+        profile.secrets.insert(
+            "API_TOKEN".to_owned(),
+            SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: false, file: true },
+        );
+        profile.runtime.read_only = Some(text == "two");
+        profile
+    };
+    let mut runs = Vec::new();
+    for text in ["one", "two"] {
+        let mut run = world.run(serve(text));
+        world.deploy(&mut run).await.expect("a release");
+        assert_eq!(world.get().await.1.trim(), CANARY.len().to_string(), "the release has it");
+        assert!(world.said.text().contains(&format!("{text} [secret API_TOKEN]")), "{}", world.said.text());
+        let container = world.inspect(&run.fact("container")).await.expect("the container");
+        assert!(!format!("{container:?}").contains(CANARY), "the engine tells it");
+        runs.push(run);
+    }
+    let files = |run: &Run| world.work().join("secrets").join(run.id.to_string());
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&files(&runs[1])), 0o700);
+    assert_eq!(mode(&files(&runs[1]).join("API_TOKEN")), 0o444);
+    let keep = Keep { digests: vec![runs[0].digest()], deployments: Vec::new() };
+    world.executor.reclaim(&keep).await.expect("a clean-up");
+    assert!(files(&runs[0]).exists(), "a kept container reads it");
+    world.executor.reclaim(&Keep::default()).await.expect("a clean-up");
+    assert!(!files(&runs[0]).exists(), "nobody reads it any more");
+    assert!(files(&runs[1]).exists(), "the live release reads it");
+    let work = world.work();
+    world.close().await;
+    assert!(std::fs::read_dir(work.join("secrets")).map_or(true, |mut left| left.next().is_none()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,9 +137,10 @@ async fn f11_inv_36_a_build_reads_a_secret_that_no_layer_and_no_history_keeps() 
          CMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n"
     );
     world.write("Dockerfile", &dockerfile);
-    profile
-        .secrets
-        .insert("API_TOKEN".to_owned(), SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true });
+    profile.secrets.insert(
+        "API_TOKEN".to_owned(),
+        SecretRef { env: "TOKEN_OF_TEST".to_owned(), build: true, file: false },
+    );
     let mut run = world.run(profile);
     world.steps(&mut run, "start").await.expect("an image");
     assert!(world.said.text().contains("[secret API_TOKEN]"), "the build has it: {}", world.said.text());

@@ -429,7 +429,7 @@ pub async fn a_step_that_is_not_ours_is_refused(fixture: &impl ExecutorFixture) 
 pub async fn log_lines_say_where_they_belong(fixture: &impl ExecutorFixture) -> Verdict {
     let law = Law(
         "log_lines_say_where_they_belong",
-        "write lines with the deployment and step of the context, through `log::cut_line`",
+        "write lines with the deployment and step of the context, through a `step_log::StepLog`",
     );
     let mut bench = Bench::new(law, fixture, 1, 1)?;
     bench.run_all().await?;
@@ -437,9 +437,7 @@ pub async fn log_lines_say_where_they_belong(fixture: &impl ExecutorFixture) -> 
         law.same("the deployment of a line", line.deployment, bench.deployment)?;
         let own = line.step.as_ref().is_some_and(|id| bench.plan.steps().iter().any(|step| step.id == *id));
         law.holds(own, || format!("the line {:?} is of step {:?}", line.message, line.step))?;
-        law.holds(line.message.len() <= LINE_BYTES + 64, || {
-            format!("a line of {} bytes", line.message.len())
-        })?;
+        law.holds(line.message.len() <= LINE_BYTES, || format!("a line of {} bytes", line.message.len()))?;
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ fn variables_are_those_of_the_profile_and_secrets_stand_in_environments_only() {
     let known = |text: &str| {
         detect_with(&[("compose.yaml", text)], |profile| {
             profile.env.insert("HOME".to_owned(), "/srv".to_owned());
-            let secret = SecretRef { env: "OURS".to_owned(), build: false };
+            let secret = SecretRef { env: "OURS".to_owned(), build: false, file: false };
             profile.secrets.insert("DB_PASSWORD".to_owned(), secret);
         })
     };
