@@ -1,5 +1,6 @@
 //! Starting the background processes: the control plane, and through it the data plane.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +13,8 @@ use crate::state::State;
 
 /// How long a process may take until it answers.
 const START: Duration = Duration::from_secs(20);
+/// The command that is the data plane.
+pub(crate) const EDGE: &str = "edge";
 /// A log larger than this is moved aside when its process starts.
 const LOG_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -82,9 +85,20 @@ pub(crate) fn spawn(state: &State, process: &str, more: Vec<String>) -> Result<s
     let program = std::env::current_exe().map_err(failed)?;
     let log = open_log(&state.log(process)).map_err(failed)?;
     let mut command = Command::new(program);
+    if process == EDGE {
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_for_the_edge(name)));
+    }
     command.arg(process).arg("--background").arg("--state-dir").arg(state.root()).args(more);
     command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log);
     command.spawn().map_err(failed)
+}
+
+/// Whether the data plane may know a variable. It serves whoever asks, and has no use for the secrets that the control
+/// plane was given.
+fn is_for_the_edge(name: &OsStr) -> bool {
+    const PLAIN: [&str; 7] = ["HOME", "LANG", "NO_COLOR", "PATH", "RUST_BACKTRACE", "TERM", "TZ"];
+    const OURS: [&str; 3] = ["DEPLOY_EDGE_LISTEN", "DEPLOY_LOG", "DEPLOY_STATE_DIR"];
+    name.to_str().is_some_and(|name| PLAIN.contains(&name) || OURS.contains(&name))
 }
 
 fn open_log(file: &Path) -> std::io::Result<File> {

@@ -28,6 +28,7 @@ pub struct Installation {
     root: PathBuf,
     listen: SocketAddr,
     control_plane: Option<Child>,
+    variables: Vec<(String, String)>,
 }
 
 /// How a start ended.
@@ -103,7 +104,12 @@ impl Installation {
         let root = Path::new("/tmp").join(format!("dt-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         std::fs::create_dir_all(&root).expect("the temporary directory can be written");
-        Self { root, listen: free_address(), control_plane: None }
+        Self { root, listen: free_address(), control_plane: None, variables: Vec::new() }
+    }
+
+    /// A variable of the environment that the control plane is started with from now on, and it alone.
+    pub fn knows(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Its state directory.
@@ -212,6 +218,7 @@ impl Installation {
     /// If it neither answers nor ends.
     pub fn start(&mut self, crash_at: Option<usize>) -> Started {
         let mut command = self.command(&["serve"]);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         if let Some(moment) = crash_at {
             command.env("DEPLOY_CRASH_AT", moment.to_string());
         }

@@ -42,6 +42,11 @@ pub fn marked(name: &str, value: &str) -> Vec<u32> {
     all().filter(|&pid| is_alive(pid) && carries(pid, &mark)).collect()
 }
 
+/// What every process was started with.
+pub fn arguments() -> impl Iterator<Item = (u32, Vec<u8>)> {
+    all().filter_map(|pid| Some((pid, std::fs::read(format!("/proc/{pid}/cmdline")).ok()?)))
+}
+
 fn all() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, serving, trace};
 use crate::args::ServeArgs;
-use crate::background::{leave_session, reported, spawn};
+use crate::background::{EDGE, leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
 use crate::output::tell;
 use crate::policy::Policy;
@@ -273,7 +273,7 @@ async fn start_edge(state: &State, edge: &EdgeClient, listen: Option<SocketAddr>
 fn spawn_edge(state: &State, listen: Option<SocketAddr>) -> Result<std::process::Child, Failed> {
     spawn(
         state,
-        "edge",
+        EDGE,
         listen.map(|address| vec!["--listen".to_owned(), address.to_string()]).unwrap_or_default(),
     )
 }

@@ -230,10 +230,10 @@ async fn inv_27_two_installations_on_one_engine_never_touch_each_others() {
     let before = (theirs.containers().await, theirs.images().await);
     // The same resource, in the same environment, with the same versions.
     let first = released(&ours, "one").await;
-    let second = released(&ours, "two").await;
+    released(&ours, "two").await;
     let mut back = rollback(&ours, &first);
     ours.deploy(&mut back).await.expect("a rollback");
-    ours.undo_all(&second).await;
+    ours.undo_all(&back).await;
     ours.executor.reclaim(&Keep::default()).await.expect("a clean-up");
     assert_eq!((theirs.containers().await, theirs.images().await), before);
     ours.close().await;
