@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deploy_tests::docker::{Engine, docker};
-use deploy_tests::{Installation, Page, Ran, Started, processes};
+use deploy_tests::{Installation, Page, Ran, Started, processes, wait};
 use memchr::memmem::Finder;
 use serde_json::Value;
 
@@ -35,6 +35,8 @@ const PIECE: usize = 10;
 const STEP: usize = 4;
 /// How long an answer that does not end by itself is read.
 const STREAM: Duration = Duration::from_secs(2);
+/// What may take a moment.
+const SOON: Duration = Duration::from_secs(30);
 /// Exit codes of contract.md.
 const UNHEALTHY: i32 = 1;
 const EXECUTION_FAILED: i32 = 3;
@@ -69,6 +71,7 @@ fn f11_inv_36_a_canary_in_every_slot_is_found_nowhere() {
     let looks = watching.join().expect("the watcher");
     assert!(looks > 50, "too few looks at the processes to say anything: {looks}");
 
+    stage.every_canary_was_told(&ids);
     stage.ask_every_command(&ids);
     let answers = stage.ask_every_route(&ids);
     assert!(answers > 25, "too few routes to say anything: {answers}");
@@ -182,6 +185,28 @@ impl Stage {
         looks
     }
 
+    /// That there was something to hide: each of them was printed, in each way, and shown in a failure.
+    fn every_canary_was_told(&self, ids: &[String]) {
+        let build = self.installation.run(&["logs", &ids[0]]).well().stdout;
+        for told in ["token [secret BUILD_TOKEN]", "x … ["] {
+            assert!(build.contains(told), "{told} is not in the log of the build");
+        }
+        let live = ids.last().expect("a rollback");
+        wait::until("the release to tell", SOON, || {
+            let log = self.installation.run(&["logs", live, "--source", "runtime"]).well().stdout;
+            let told = |name: &str| {
+                let ways = ["token [secret ", "app:[secret "];
+                ways.iter().all(|way| log.contains(&format!("{way}{name}]")))
+            };
+            ["TOKEN", "FILE_KEY", "BUILD_TOKEN"].into_iter().all(told).then_some(())
+        });
+        for (id, shown) in [(&ids[2], "x[secret TOKEN]"), (&ids[3], "[secret FILE_KEY][secret TOKEN]")] {
+            let said = self.installation.run(&["show", id, "--json"]).well().json();
+            let evidence = said["failure"]["evidence"].to_string().replace("\\n", "");
+            assert!(evidence.contains(shown), "{shown} is not in the evidence: {evidence}");
+        }
+    }
+
     fn ask_every_command(&self, ids: &[String]) {
         let mut commands: Vec<Vec<&str>> = vec![
             vec!["list"],
@@ -194,7 +219,6 @@ impl Stage {
             vec!["detect", "app"],
             vec!["up", "app", "--dry-run"],
             vec!["verify", "--url", "http://web.localhost/", "--expected-body", "never"],
-            vec!["token", "list"],
         ];
         for id in ids {
             commands.extend([vec!["show", id], vec!["events", id], vec!["logs", id]]);

@@ -405,7 +405,7 @@ async fn inv_36_a_failure_says_no_token() {
     {
         let (_lab, _, failure) = ends(&plays, IMAGE).await;
         let text = format!("{failure:?}");
-        assert!(!text.contains("canary") && text.contains("[token]"), "{text}");
+        assert!(!text.contains("canary") && text.contains("FlyV1 [secret FLY_API_TOKEN 0]"), "{text}");
     }
 }
 
