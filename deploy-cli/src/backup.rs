@@ -28,6 +28,11 @@ const DEPTH: usize = 128;
 /// The files of the edge's route table.
 const TABLE: [&str; 4] = ["routes.json", "routes.json.log", "routes.json.prev", "routes.json.log.prev"];
 
+/// What marks what this installation made, and the key under which secrets were hashed: without it, nobody could say
+/// any more whether one of them changed since. With it and the record somebody can try values one by one, so whoever
+/// may read a backup is whoever may read the state directory.
+const OF_THE_INSTALLATION: [&str; 2] = ["installation", "secrets.key"];
+
 /// What is deliberately not inside.
 const LEFT_OUT: [&str; 4] = [
     "secrets: only the names they are referred to by are recorded; set them where the control plane will run",
@@ -119,9 +124,11 @@ fn attempt(state: &State, staging: &Path, to: &Path) -> Result<Saved, Attempt> {
     for release in &releases {
         walk(&state.releases(), Path::new(release), DEPTH, &mut items)?;
     }
-    let installation = state.root().join("installation");
-    if installation.exists() {
-        items.push(Item { path: "installation".to_owned(), source: installation });
+    for name in OF_THE_INSTALLATION {
+        let source = state.root().join(name);
+        if source.exists() {
+            items.push(Item { path: name.to_owned(), source });
+        }
     }
     let left_out = LEFT_OUT.map(str::to_owned).to_vec();
     let manifest = write(to, &items, about(&taken, &releases), left_out)?;

@@ -105,3 +105,11 @@ pub(crate) fn clean(text: &str) -> String {
 pub(crate) fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
+
+/// A number and what is amount: `1 run`, `2 runs`.
+pub(crate) fn amount(number: impl TryInto<u64>, one: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        more => format!("{more} {one}s"),
+    }
+}

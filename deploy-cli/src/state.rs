@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use deploy_core::engine::SystemIds;
 use deploy_core::id::Name;
 use deploy_core::port::Ids as _;
+use deploy_core::secret_hash::SecretKey;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failed;
@@ -95,12 +96,7 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let id = SystemIds.deployment().to_string();
                 let name: Name = id[id.len() - 12..].parse().expect("hexadecimal digits are a name");
-                let staged = file.with_extension("tmp");
-                let written = File::create(&staged).and_then(|mut staging| {
-                    staging.write_all(name.as_str().as_bytes())?;
-                    staging.sync_all()
-                });
-                written.and_then(|()| std::fs::rename(&staged, &file)).map_err(failed)?;
+                write_whole(&file, name.as_str()).map_err(failed)?;
                 Ok(name)
             }
             Err(error) => Err(failed(error)),
@@ -110,6 +106,27 @@ impl State {
     /// The same where it was made already.
     pub(crate) fn named(&self) -> Option<Name> {
         std::fs::read_to_string(self.root.join("installation")).ok()?.trim().parse().ok()
+    }
+
+    /// The key under which secrets are hashed. Made once, kept for good, and saved with a backup: without it nobody can
+    /// say any more whether a secret changed since.
+    pub(crate) fn secret_key(&self) -> Result<SecretKey, Failed> {
+        let file = self.root.join("secrets.key");
+        let failed = |error: io::Error| Failed::internal("read the key of secrets", error);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => match key_bytes(text.trim()) {
+                Some(bytes) => return Ok(SecretKey::new(&bytes)),
+                // Comparing then says that it is not known, which is true.
+                None => tracing::warn!("{} holds no key; a new one is made", file.display()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| Failed::internal("make the key of secrets", error))?;
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_whole(&file, &text).map_err(failed)?;
+        Ok(SecretKey::new(&bytes))
     }
 
     pub(crate) fn control_socket(&self) -> PathBuf {
@@ -181,6 +198,29 @@ impl State {
             }
         }
     }
+}
+
+/// Writes a small file that nobody else may read: as a whole, or not at all.
+fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let staged = file.with_extension("tmp");
+    let mut staging = File::options().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+    staging.write_all(text.as_bytes())?;
+    staging.sync_all()?;
+    std::fs::rename(&staged, file)?;
+    file.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// The 32 bytes that 64 hexadecimal digits are.
+fn key_bytes(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// The lock of a running control plane.

@@ -66,6 +66,11 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
     DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve)
 }
 
+/// The same for the control plane, which records what it hands to releases.
+pub(crate) fn recording_docker(state: &State) -> Result<DockerExecutor, Failed> {
+    Ok(docker_executor(state, state.installation()?).recording_secrets(state.secret_key()?))
+}
+
 /// The fly target of a state directory.
 pub(crate) fn fly_executor(state: &State) -> FlyExecutor {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -5,7 +5,7 @@
 //! | `plans`, `workspaces` | how much a workspace may have running and waiting at once; see [`Allowance`] |
 //! | `workspaces.*.supersede` | of the submissions of one resource that wait, only the newest is deployed |
 //! | `workspaces.*.past_due_since` | after the plan's grace nothing new is deployed; what runs goes on |
-//! | `freezes` | from when until when nothing is deployed, why, and who may all the same |
+//! | `freezes` | from when until when nothing is deployed, once or every week, why, and who may all the same |
 //! | `disk.floor` | how much space must be free before anything is built |
 //!
 //! A rollback is never refused: it builds nothing, and it is how people get out of trouble.
@@ -19,6 +19,10 @@ use crate::reason::{Reason, ReasonCode};
 use crate::size::Size;
 use crate::spec::{Actor, Trigger, default_workspace};
 use crate::time::{Span, Timestamp};
+
+mod window;
+
+pub use window::{Boundary, WeekTime};
 
 /// No limit.
 pub const UNLIMITED: u32 = u32::MAX;
@@ -154,10 +158,10 @@ pub struct Workspace {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Freeze {
-    /// Its beginning, with the offset of its time zone: `2026-12-24T18:00:00+01:00`.
-    pub from: Timestamp,
-    /// Its end.
-    pub until: Timestamp,
+    /// Its beginning, with the offset of its time zone: `2026-12-24T18:00:00+01:00`, or every week `Fri 16:00+01:00`.
+    pub from: Boundary,
+    /// Its end, of the same kind.
+    pub until: Boundary,
     /// Why, for people.
     pub reason: String,
     /// Where more about it is written.
@@ -207,12 +211,7 @@ impl Rules {
                 }
             }
         }
-        match self.freezes.iter().find(|freeze| freeze.until <= freeze.from) {
-            Some(freeze) => {
-                Err(format!("the freeze from {} ends before it begins, at {}", freeze.from, freeze.until))
-            }
-            None => Ok(()),
-        }
+        self.freezes.iter().try_for_each(|freeze| window::check(freeze.from, freeze.until))
     }
 
     /// The workspace of a resource. One that names its environment goes before one that does not.
@@ -289,17 +288,16 @@ impl Freeze {
         let named = |names: &[Name], name: &Name| names.is_empty() || names.contains(name);
         let concerned = named(&self.environments, &petition.resource.environment)
             && named(&self.workspaces, petition.workspace);
-        if !concerned || petition.at < self.from || petition.at >= self.until {
+        let Some(until) = window::end(self.from, self.until, petition.at).filter(|_| concerned) else {
             return;
-        }
-        let reason = |message| {
-            Reason::new(ReasonCode::Frozen, message).linked(self.link.clone()).until(Some(self.until))
         };
+        let reason =
+            |message| Reason::new(ReasonCode::Frozen, message).linked(self.link.clone()).until(Some(until));
         if self.may_override.contains(&petition.actor.0) {
             let message = format!("{} may deploy although it is frozen: {}", petition.actor.0, self.reason);
             verdict.warnings.push(reason(message));
         } else {
-            verdict.blocked.push(reason(format!("frozen until {}: {}", self.until, self.reason)));
+            verdict.blocked.push(reason(format!("frozen until {until}: {}", self.reason)));
         }
     }
 }

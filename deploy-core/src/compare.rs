@@ -1,7 +1,7 @@
 //! Two deployments side by side: what differs between what they planned, how long each took, and where their
 //! output parts. Pure: two records in, one comparison out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,12 +11,13 @@ use crate::id::{DeploymentId, Digest, StepId, Version};
 use crate::lifecycle::PhaseName;
 use crate::log::{LogLine, LogSource};
 use crate::plan::{Change, Outline, Output, SourceSummary, Verb};
+use crate::secret_hash::SecretHash;
 use crate::status::{Status, StatusName, StepStatus, StepStatusName};
 use crate::time::Timestamp;
 use crate::wire::Envelope;
 
-/// Facts that begin so are keyed hashes of secrets: equal values have equal hashes, and the hash tells nothing else.
-/// `secretHash.NAME` is recorded by a target that hands the secret `NAME` to a release.
+/// Facts that begin so are a [`SecretHash`] each: `secretHash.NAME` is recorded by a target that hands the secret
+/// `NAME` to a release.
 pub const SECRET_HASH: &str = "secretHash.";
 
 /// What is known of one of two deployments.
@@ -24,7 +25,7 @@ pub const SECRET_HASH: &str = "secretHash.";
 pub struct Record {
     status: Status,
     outline: Option<Outline>,
-    secrets: BTreeMap<String, String>,
+    secrets: BTreeMap<String, SecretHash>,
 }
 
 impl Record {
@@ -46,9 +47,17 @@ impl Record {
     }
 
     fn remember(&mut self, output: &Output) {
-        let hashes =
-            output.facts.iter().filter_map(|(name, hash)| Some((name.strip_prefix(SECRET_HASH)?, hash)));
-        self.secrets.extend(hashes.map(|(name, hash)| (name.to_owned(), hash.clone())));
+        let hash = |(fact, hash): (&String, &String)| {
+            // One that can't be read is as good as none: nobody knows.
+            Some((fact.strip_prefix(SECRET_HASH)?.to_owned(), hash.parse().ok()?))
+        };
+        self.secrets.extend(output.facts.iter().filter_map(hash));
+    }
+
+    /// The secrets that it refers to, or was given.
+    fn secret_names(&self) -> BTreeSet<&String> {
+        let planned = self.outline.iter().flat_map(|outline| outline.profile.secrets.keys());
+        planned.chain(self.secrets.keys()).collect()
     }
 }
 
@@ -64,6 +73,10 @@ pub struct Comparison {
     /// What differs between what they planned, by field; empty where one of them has no plan. Of a secret it says only
     /// that its value is another one.
     pub changes: Vec<Change>,
+    /// The secrets of both of which nobody can say whether their values differ: one of the deployments did not come as
+    /// far as to be given its value, is older than the recording of hashes, or ran under another installation's key.
+    #[serde(default)]
+    pub unknown_secrets: Vec<String>,
     /// Every step of either, in order.
     pub steps: Vec<StepPair>,
     /// Where their output parts first; absent where it does not, as far as it was looked at.
@@ -151,9 +164,11 @@ impl Comparison {
             (Some(before), Some(after)) => changes(before, after),
             (Some(_) | None, Some(_) | None) => Vec::new(),
         };
-        changed.extend(other_secrets(&before.secrets, &after.secrets));
+        let (other, unknown_secrets) = secrets(before, after);
+        changed.extend(other);
         Self {
             changes: changed,
+            unknown_secrets,
             steps: steps(&before.status.steps, &after.status.steps),
             output: output(logs.0, logs.1),
             before: side(&before.status),
@@ -202,16 +217,24 @@ fn changes(before: &Outline, after: &Outline) -> Vec<Change> {
         .collect()
 }
 
-/// Secrets of which both know the hash, where that differs. The hash itself is nobody's business.
-fn other_secrets(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
-    let differs = |(name, hash): &(&String, &String)| after.get(*name).is_some_and(|other| other != *hash);
-    let change = |(name, _): (&String, &String)| Change {
-        field: format!("secrets.{name}"),
-        verb: Verb::Changed,
-        before: None,
-        after: None,
-    };
-    before.iter().filter(differs).map(change).collect()
+/// Of the secrets of both: those whose values differ, and those of which nobody knows. The hashes themselves are
+/// nobody's business.
+fn secrets(before: &Record, after: &Record) -> (Vec<Change>, Vec<String>) {
+    let (mut changed, mut unknown) = (Vec::new(), Vec::new());
+    for name in before.secret_names().intersection(&after.secret_names()).copied() {
+        let hashes = before.secrets.get(name).zip(after.secrets.get(name));
+        match hashes.and_then(|(one, other)| one.same_value(other)) {
+            Some(true) => {}
+            Some(false) => changed.push(Change {
+                field: format!("secrets.{name}"),
+                verb: Verb::Changed,
+                before: None,
+                after: None,
+            }),
+            None => unknown.push(name.clone()),
+        }
+    }
+    (changed, unknown)
 }
 
 fn fields(outline: &Outline) -> BTreeMap<String, String> {
@@ -284,12 +307,16 @@ fn words(message: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::id::Seq;
+    use crate::secret_hash::SecretKey;
+    use crate::spec::SecretRef;
     use crate::testkit::contract::Writer;
+    use crate::testkit::samples;
 
-    fn record(secrets: &[(&str, &str)]) -> Record {
+    fn record(key: u8, secrets: &[(&str, &str)]) -> Record {
         let mut record = Record::new(Writer::new("web").status(StatusName::Failed, Seq(3)));
-        let output = secrets.iter().fold(Output::default(), |output, (name, hash)| {
-            output.with(&format!("{SECRET_HASH}{name}"), (*hash).to_owned())
+        let key = SecretKey::new(&[key; 32]);
+        let output = secrets.iter().fold(Output::default(), |output, (name, value)| {
+            output.with(&format!("{SECRET_HASH}{name}"), key.hash(name, value).to_string())
         });
         record.remember(&output);
         record
@@ -302,13 +329,34 @@ mod tests {
 
     #[test]
     fn inv_36_of_a_secret_only_that_it_changed_is_said() {
-        let before = record(&[("TOKEN", "aaa"), ("SAME", "bbb"), ("GONE", "ccc")]);
-        let after = record(&[("TOKEN", "ddd"), ("SAME", "bbb"), ("NEW", "eee")]);
+        let before = record(1, &[("TOKEN", "aaa"), ("SAME", "bbb"), ("GONE", "ccc")]);
+        let after = record(1, &[("TOKEN", "ddd"), ("SAME", "bbb"), ("NEW", "eee")]);
         let compared = Comparison::of(&before, &after, (&[], &[]));
         let fields: Vec<&str> = compared.changes.iter().map(|change| change.field.as_str()).collect();
         assert_eq!(fields, ["secrets.TOKEN"]);
+        assert!(compared.unknown_secrets.is_empty());
         let text = serde_json::to_string(&compared).expect("it can be written");
-        assert!(["aaa", "ddd"].iter().all(|hash| !text.contains(hash)), "{text}");
+        assert!(["aaa", "ddd", "hmac"].iter().all(|hash| !text.contains(hash)), "{text}");
+    }
+
+    #[test]
+    fn of_a_secret_whose_hash_is_missing_unreadable_or_of_another_key_it_is_said_that_nobody_knows() {
+        let mut before = record(1, &[("OTHER_KEY", "aaa"), ("UNREADABLE", "bbb"), ("SAME", "ccc")]);
+        let mut after = record(2, &[("OTHER_KEY", "aaa")]);
+        let (same, unreadable) = (before.secrets["SAME"].to_string(), "sha256:bbb");
+        let output = Output::default().with("secretHash.SAME", same);
+        after.remember(&output.with("secretHash.UNREADABLE", unreadable));
+        for record in [&mut before, &mut after] {
+            let mut outline = samples::plan(Vec::new()).outline().clone();
+            for name in ["NOT_REACHED", "UNREADABLE"] {
+                let reference = SecretRef { env: "ANY".to_owned(), build: false, file: false };
+                outline.profile.secrets.insert(name.to_owned(), reference);
+            }
+            record.outline = Some(outline);
+        }
+        let compared = Comparison::of(&before, &after, (&[], &[]));
+        assert_eq!(compared.unknown_secrets, ["NOT_REACHED", "OTHER_KEY", "UNREADABLE"]);
+        assert_eq!(compared.changes, []);
     }
 
     #[test]

@@ -125,6 +125,7 @@ pub mod reject;
 pub mod runtime_log;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod secret_hash;
 pub mod size;
 pub mod source;
 pub mod spec;

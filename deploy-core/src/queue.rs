@@ -1,7 +1,7 @@
 //! Where in the line a deployment is, why it waits, and when it starts if everything takes as long as it
 //! usually does. Pure: the line, the durations and the time are handed in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ pub struct Line<'a> {
     pub concurrent: u32,
     /// How long a deployment of a resource usually takes, where that is known.
     pub usual: &'a BTreeMap<ResourceKey, Span>,
+    /// Those whose records are damaged: they stay where they are until somebody abandons them.
+    pub damaged: &'a BTreeSet<DeploymentId>,
     /// Now.
     pub now: Timestamp,
 }
@@ -98,16 +100,30 @@ impl Line<'_> {
         let owner = self.statuses.iter().filter(same).find(|other| runs(other));
         let elder = self.statuses.iter().take_while(|other| other.id != own.id).find(same);
         if let Some(other) = owner.or(elder) {
-            let paused = if other.paused { ", which is paused" } else { "" };
-            let message = format!("{} of {} goes first{paused}", other.id, key(own));
+            let message = if self.damaged.contains(&other.id) {
+                format!(
+                    "the record of {} of {} is damaged: nobody knows what it did. Look at the target, then `deploy abandon {}`",
+                    other.id,
+                    key(own),
+                    other.id
+                )
+            } else {
+                let paused = if other.paused { ", which is paused" } else { "" };
+                format!("{} of {} goes first{paused}", other.id, key(own))
+            };
             return (WaitsFor::Resource, Some(other.id), message);
         }
         let running = self.statuses.iter().filter(|status| runs(status)).count();
         if running < self.concurrent as usize {
             return (WaitsFor::Nothing, None, "it is about to start".to_owned());
         }
-        let (workspace, most) = (&own.workspace, self.concurrent);
-        let message = format!("{running} deployments of workspace {workspace} run, {most} may");
+        // Damaged records own a resource and do nothing: they take nobody's room.
+        let idle =
+            self.statuses.iter().filter(|other| runs(other) && self.damaged.contains(&other.id)).count();
+        let (workspace, running) = (&own.workspace, running.saturating_sub(idle));
+        let most = (self.concurrent as usize).saturating_sub(idle);
+        let run = if running == 1 { "deployment" } else { "deployments" };
+        let message = format!("{running} {run} of workspace {workspace} at work, {most} may be");
         (WaitsFor::Workspace, None, message)
     }
 
@@ -118,7 +134,8 @@ impl Line<'_> {
         for status in self.statuses.iter().filter(|status| runs(status)) {
             let since = status.started_at.unwrap_or(status.created_at);
             let end = self.usual.get(&key(status)).map(|usual| since.after(*usual).max(self.now));
-            running.push((end.filter(|_| !status.paused), key(status)));
+            let moves = !status.paused && !self.damaged.contains(&status.id);
+            running.push((end.filter(|_| moves), key(status)));
         }
         let mut waiting: Vec<&Status> = self.statuses.iter().filter(|status| !runs(status)).collect();
         let mut now = self.now;

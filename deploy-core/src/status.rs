@@ -309,6 +309,12 @@ impl Status {
         self.status == StatusName::Queued && !self.paused && self.deferred_reasons.is_empty()
     }
 
+    /// Whether it owns its resource: its turn has come, and it neither ended nor rests.
+    #[must_use]
+    pub fn owns_its_resource(&self) -> bool {
+        self.status != StatusName::Queued && self.is_in_the_way()
+    }
+
     /// Whether it is in the way of those behind it: neither ended nor resting, and let go on by every policy.
     #[must_use]
     pub fn is_in_the_way(&self) -> bool {

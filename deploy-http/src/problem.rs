@@ -111,6 +111,11 @@ impl From<EngineError> for Problem {
             EngineError::RuntimeLog(RuntimeLogError::Unavailable { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "run `deploy doctor`", Some(5))
             }
+            EngineError::Elsewhere(_) => (
+                StatusCode::CONFLICT,
+                "tell the control plane that drives it, or try again when that is gone",
+                Some(5),
+            ),
             EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "try again", Some(1)),
             EngineError::Store(store) => match store {
                 StoreError::NotFound => {

@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p deploy-tests --bench queue` · `QUEUE_BENCH_SECS` sets how long each rate is measured,
 //! `QUEUE_BENCH_DIR` the directory whose disk is measured, `QUEUE_BENCH_RUNS` how many runs of a hundred events
-//! the long history has (10,000 by default).
+//! the long history has (10,000 by default), `QUEUE_BENCH_ONLY` a part: raw, submissions, lifecycle, waiting, history.
+//! Beside the store's figures stands what the disk itself takes for one flush, measured before and after.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop where it is")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark that runs itself again")]
@@ -14,6 +15,7 @@ mod target;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -21,8 +23,10 @@ use std::time::{Duration, Instant};
 
 use deploy_core::detect::AnyProject;
 use deploy_core::engine::{Engine, Limits, Submission};
+use deploy_core::history::{HistoryQuery, RUNS};
 use deploy_core::id::{DeploymentId, Seq};
-use deploy_core::port::{Journal as _, Moment, Observer, WhenBusy};
+use deploy_core::log::LogSearch;
+use deploy_core::port::{Journal as _, LogSink as _, Logs as _, Moment, Observer, WhenBusy};
 use deploy_core::spec::{Actor, Spec};
 use deploy_core::status::StatusName;
 use deploy_core::testkit::contract::Writer;
@@ -88,6 +92,25 @@ fn show(what: &str, latencies: &[Duration], seconds: f64) {
         at(0.99),
         at(1.0)
     );
+}
+
+/// What one flush of the disk takes with nothing around it: the bound of everything that is acknowledged durably.
+fn raw(dir: &Path, length: Duration) {
+    let path = dir.join("raw");
+    let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();
+    // As the store's own log: written over in place.
+    file.write_all_at(&vec![0; 4 << 20], 0).unwrap();
+    file.sync_all().unwrap();
+    let (until, mut latencies) = (Instant::now() + length, Vec::new());
+    while Instant::now() < until {
+        let began = Instant::now();
+        let at = latencies.len() as u64 % 1_024 * 4_096;
+        file.write_all_at(&[1; 4_096], at).unwrap();
+        file.sync_data().unwrap();
+        latencies.push(began.elapsed());
+    }
+    show("one page and a flush, raw", &latencies, length.as_secs_f64());
+    std::fs::remove_file(path).unwrap();
 }
 
 /// So many submit one after the other, each acknowledged before the next; nothing else runs.
@@ -201,6 +224,9 @@ async fn first_step(engine: &Engine, id: DeploymentId) {
     }
 }
 
+/// Lines of output of each run of the long history.
+const LINES: u64 = 20;
+
 /// Runs of a hundred events each that have ended, and a hundred that wait.
 async fn history(dir: &Path, runs: u64) {
     let store = SqliteStore::open(dir, Default::default()).unwrap();
@@ -213,6 +239,15 @@ async fn history(dir: &Path, runs: u64) {
                 store.create(writer.submission(WhenBusy::Wait)).await.unwrap();
                 writer.last = Seq(1);
                 writer.append(&store, 99, StatusName::Succeeded).await.unwrap();
+                for line in 0..LINES {
+                    let needle = if number == runs / 2 && line == 0 { "a needle" } else { "hay" };
+                    store.line(
+                        writer.line(format!("step {line} of a build that says what it does: {needle}")),
+                    );
+                }
+                if number.is_multiple_of(100) {
+                    store.flush().await.unwrap();
+                }
             }
         });
     }
@@ -245,6 +280,22 @@ async fn started(dir: &Path) {
         "ready in {:.0} ms with {taken_up} taken up; {now} MiB then, {peak} MiB at most",
         ready.as_secs_f64() * 1_000.0
     );
+    for round in ["first", "second"] {
+        let began = Instant::now();
+        let stats = engine.stats(&HistoryQuery { limit: RUNS, ..HistoryQuery::default() }).await.unwrap();
+        println!("{round} statistics over {} runs: {:.1} ms", stats.count.runs, millis(began));
+        let began = Instant::now();
+        let search = LogSearch {
+            text: "a needle".to_owned(),
+            deployment: None,
+            resource: None,
+            environment: None,
+            limit: 100,
+        };
+        let found = engine.search_logs(&search).await.unwrap();
+        let (lines, all) = (found.lines.len(), found.complete);
+        println!("{round} search through all lines: {:.1} ms, {lines} found, complete: {all}", millis(began));
+    }
     engine.shutdown(Duration::from_secs(5)).await;
 }
 
@@ -257,15 +308,27 @@ fn main() {
     let parent = env::var_os("QUEUE_BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from);
     let dir = tempfile::tempdir_in(parent).unwrap();
     let below = |name: &str| dir.path().join(name);
-    for submitters in [1, 16, 64] {
+    let only = env::var("QUEUE_BENCH_ONLY").ok();
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only.split(',').any(|name| name == part));
+    if wanted("raw") {
+        raw(dir.path(), length);
+    }
+    for submitters in [1, 16, 64].into_iter().filter(|_| wanted("submissions")) {
         runtime.block_on(submissions(&below(&format!("s{submitters}")), submitters, length));
     }
-    for at_once in [1, 16, 64] {
+    for at_once in [1, 16, 64].into_iter().filter(|_| wanted("lifecycle")) {
         runtime.block_on(lifecycle(&below(&format!("l{at_once}")), at_once, length));
     }
-    runtime.block_on(waiting(&below("w")));
-    let runs = number("QUEUE_BENCH_RUNS", 10_000);
-    runtime.block_on(history(&below("h"), runs));
-    println!("start with {runs} runs and {} events:", runs * 100 + 100);
-    start_up(&below("h"));
+    if wanted("raw") {
+        raw(dir.path(), length);
+    }
+    if wanted("waiting") {
+        runtime.block_on(waiting(&below("w")));
+    }
+    if wanted("history") {
+        let runs = number("QUEUE_BENCH_RUNS", 10_000);
+        runtime.block_on(history(&below("h"), runs));
+        println!("start with {runs} runs, {} events and {} lines:", runs * 100 + 100, runs * LINES);
+        start_up(&below("h"));
+    }
 }

@@ -15,6 +15,7 @@ use deploy_core::port::{
 };
 use deploy_core::reason::Reason;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
+use deploy_core::secret_hash::SecretKey;
 use deploy_core::step_log::StepLog;
 use deploy_core::time::Timestamp;
 
@@ -26,7 +27,8 @@ use crate::paths::{Paths, disk, remove_all};
 use crate::project::{Project, images};
 use crate::secrets::{Resolve, Secrets};
 use crate::{
-    build, check, containers, image, reclaim, retire, reuse, routing, runtime, secret_files, start, survey,
+    build, check, containers, image, reclaim, recorded, retire, reuse, routing, runtime, secret_files, start,
+    survey,
 };
 
 /// Where the docker target keeps things and reaches the engine.
@@ -73,6 +75,7 @@ pub struct DockerExecutor {
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
     resolve: Resolve,
+    secret_key: Option<SecretKey>,
     /// The deployments that anything was done for and that are not finished: a clean-up that began before one of them
     /// did does not know of it.
     active: Mutex<BTreeSet<DeploymentId>>,
@@ -96,8 +99,22 @@ impl DockerExecutor {
             sources,
             clock,
             resolve,
+            secret_key: None,
             active: Mutex::default(),
         }
+    }
+
+    /// Has a keyed hash recorded of every secret that a release is given, so that two deployments can be compared.
+    #[must_use]
+    pub fn recording_secrets(mut self, key: SecretKey) -> Self {
+        self.secret_key = Some(key);
+        self
+    }
+
+    /// What starting leaves, with what is recorded of the secrets.
+    async fn with_secrets(&self, output: Output, cx: &StepContext) -> Result<Output, Failure> {
+        let profile = &cx.plan.outline().profile;
+        recorded::with_hashes(&self.engine, self.secret_key.as_ref(), profile, output).await
     }
 
     fn active(&self) -> MutexGuard<'_, BTreeSet<DeploymentId>> {
@@ -190,7 +207,8 @@ impl DockerExecutor {
             ARTIFACT => image::prove(engine, &names, cx).await,
             START => {
                 let files = self.paths.secrets().join(cx.deployment.to_string());
-                start::start(engine, owner, &names, cx, (&secrets()?, &files), log).await
+                let started = start::start(engine, owner, &names, cx, (&secrets()?, &files), log).await?;
+                self.with_secrets(started, cx).await
             }
             CHECK_CANDIDATE => {
                 let before = routing::touched(front, cx).await?;
@@ -270,7 +288,12 @@ impl Executor for DockerExecutor {
     async fn probe(&self, _: &IdempotencyKey, step: &Step, cx: &StepContext) -> Result<Probe, Failure> {
         match step.id.as_str() {
             BUILD | IMAGE | ARTIFACT => image::read_back(&self.engine, &self.names(cx)).await,
-            START => start::read_back(&self.engine, &self.owner, &self.names(cx), cx).await,
+            START => match start::read_back(&self.engine, &self.owner, &self.names(cx), cx).await? {
+                Probe::Present { output } => {
+                    Ok(Probe::Present { output: self.with_secrets(output, cx).await? })
+                }
+                other @ (Probe::Absent | Probe::Unknown) => Ok(other),
+            },
             CHECK_CANDIDATE | CHECK_PUBLIC => Ok(Probe::Absent),
             RETIRE => Ok(retire::read_back(&self.paths.retired(cx.deployment))),
             SWITCH => routing::read_back(&self.front, cx, self.url(cx).await?).await,

@@ -37,6 +37,7 @@ mod progress;
 mod project;
 mod recipe;
 mod reclaim;
+mod recorded;
 mod reference;
 mod retire;
 mod reuse;

@@ -125,7 +125,9 @@ pub(crate) fn writer(path: &Path, limits: &Limits) -> Result<Connection, OpenErr
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "cache_size", -2_048)?;
+    db.pragma_update(None, "cache_size", -16_384)?;
+    // What a refused write is rolled back with: a few pages, and no file has to hold them.
+    db.pragma_update(None, "temp_store", "memory")?;
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
     schema::migrate(&mut db)?;

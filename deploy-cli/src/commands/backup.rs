@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Context;
 use crate::backup::{Saved, save};
 use crate::exit::{Exit, Failed};
-use crate::output::{clean, json, result, tell};
+use crate::output::{amount, clean, json, result, tell};
 use crate::state::State;
 
 /// What is printed of a backup.
@@ -40,11 +40,12 @@ impl<'a> Printed<'a> {
         }
         result(&clean(&self.file));
         let about = |name: &str| self.about.get(name).map_or("", String::as_str);
+        let many = |name: &str, one: &str| amount(about(name).parse::<u64>().unwrap_or(0), one);
         tell(&clean(&format!(
-            "{} deployments, {} stored releases, {} files, {} KiB; taken {} by version {}",
-            about("deployments"),
-            about("storedReleases"),
-            self.files,
+            "{}, {}, {}, {} KiB; taken {} by version {}",
+            many("deployments", "deployment"),
+            many("storedReleases", "stored release"),
+            amount(self.files as u64, "file"),
             self.bytes >> 10,
             about("createdAt"),
             about("version"),

@@ -25,12 +25,12 @@ use super::{Context, serving, trace};
 use crate::args::ServeArgs;
 use crate::background::{EDGE, leave_session, reported, spawn};
 use crate::exit::{Exit, Failed};
-use crate::output::tell;
+use crate::output::{amount, tell};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::telemetry::Telemetry;
 use crate::tokens::StoredTokens;
-use crate::wiring::{docker_executor, fly_executor, sources, static_executor};
+use crate::wiring::{fly_executor, recording_docker, sources, static_executor};
 
 /// How long running work and open requests may take when the control plane is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
     let telemetry = Telemetry::start(&instruments);
     let builder = Engine::builder(instruments.observe(store.clone()), sources(), Catalogue)
         .executor(static_executor(state))
-        .executor(docker_executor(state, state.installation()?))
+        .executor(recording_docker(state)?)
         .executor(fly_executor(state));
     state.note_policy(args.policy.as_deref()).map_err(|error| Failed::internal("note the policy", error))?;
     let builder = builder.admission(Policy::open(state.policy(), state.releases())?);
@@ -103,7 +103,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
         tell(&format!("answering on http://{address}/"));
         listeners.push(serving);
     }
-    tell(&format!("ready; {recovered} unfinished deployments taken up"));
+    tell(&format!("ready; {} taken up", amount(recovered, "unfinished deployment")));
     let watching = tokio::spawn(keep_edge(state.clone(), edge, edge_listen, instruments));
     let tidying = tokio::spawn(tidy_logs(engine.clone(), keeping(args)));
     asked_to_end().await;

@@ -3,12 +3,12 @@
 use deploy_core::compare::{Comparison, Side, StepTaken};
 use deploy_core::history::{Count, Period, Stats, Times};
 use deploy_core::log::LogLine;
-use deploy_core::plan::SourceSummary;
+use deploy_core::plan::{Change, SourceSummary};
 use deploy_core::port::{ReleaseRecord, ReleaseState};
 use deploy_core::status::{Status, StepStatusName};
 
 use super::status::seconds;
-use crate::output::clean;
+use crate::output::{amount, clean};
 
 /// Weeks that are shown.
 const WEEKS: usize = 12;
@@ -70,7 +70,7 @@ pub(crate) fn releases(releases: &[ReleaseRecord]) -> String {
 
 /// Two deployments side by side: what became of them, how long they took, what their plans differ in.
 pub(crate) fn comparison(compared: &Comparison) -> String {
-    let Comparison { before, after, changes, steps, output } = compared;
+    let Comparison { before, after, changes, unknown_secrets, steps, output } = compared;
     let head = ["", "BEFORE", "AFTER"].map(str::to_owned);
     let of = |name: &str, value: &dyn Fn(&Side) -> String| [name.to_owned(), value(before), value(after)];
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -86,10 +86,15 @@ pub(crate) fn comparison(compared: &Comparison) -> String {
         of("started", &|side| side.created_at.to_string()),
         of("took", &|side| seconds(side.durations.iter().map(|phase| phase.milliseconds).sum())),
     ];
-    let cell = |value: &Option<String>| clean(value.as_deref().unwrap_or("-"));
-    rows.extend(
-        changes.iter().map(|change| [clean(&change.field), cell(&change.before), cell(&change.after)]),
-    );
+    let row = |change: &Change| {
+        let cell = |value: &Option<String>| clean(value.as_deref().unwrap_or("-"));
+        match (&change.before, &change.after) {
+            // Of a secret only this is known.
+            (None, None) => [clean(&change.field), "(a value)".to_owned(), "(another value)".to_owned()],
+            (before, after) => [clean(&change.field), cell(before), cell(after)],
+        }
+    };
+    rows.extend(changes.iter().map(row));
     let step = |taken: Option<StepTaken>| taken.map_or_else(|| "-".to_owned(), took);
     rows.extend(steps.iter().map(|pair| [format!("step {}", pair.id), step(pair.before), step(pair.after)]));
     let mut text = columns(&rows);
@@ -102,6 +107,10 @@ pub(crate) fn comparison(compared: &Comparison) -> String {
     }
     if changes.is_empty() {
         text.push_str("\ntheir plans do not differ");
+    }
+    if !unknown_secrets.is_empty() {
+        let names = clean(&unknown_secrets.join(", "));
+        text.push_str(&format!("\nnobody recorded whether the value of these secrets changed: {names}"));
     }
     text
 }
@@ -122,13 +131,14 @@ fn took(taken: StepTaken) -> String {
 pub(crate) fn stats(stats: &Stats) -> String {
     let Count { runs, succeeded, failed, stopped, unfinished } = stats.count;
     let mut text = format!(
-        "{runs} runs: {succeeded} succeeded, {failed} failed, {stopped} stopped, {unfinished} not finished"
+        "{}: {succeeded} succeeded, {failed} failed, {stopped} stopped, {unfinished} not finished",
+        amount(runs, "run")
     );
     if let Some(percent) = stats.success_percent {
         text.push_str(&format!("; {percent} % of those that could succeed did"));
     }
     if stats.truncated {
-        text.push_str("\nthese are the newest; older runs are not counted");
+        text.push_str("\nthese are the newest; older runs are not amount");
     }
     let mut rows = vec![["TIME", "MEDIAN", "P95", "LONGEST", "COUNT"].map(str::to_owned)];
     rows.extend(stats.duration.iter().map(|whole| times("whole run", whole)));

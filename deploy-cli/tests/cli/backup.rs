@@ -27,6 +27,7 @@ fn a_backup_moves_to_an_empty_machine_and_an_old_release_answers_there() {
     let from = furnished();
     let file = from.text("all.backup");
     from.run(&["backup", &file]).exits(0).prints(&file).says("4 deployments").says("not inside: secrets");
+    let key = fs::read(from.state().join("secrets.key")).unwrap();
     let (runs, releases) = (from.json(&["list"]), from.json(&["releases", "web"]));
     let events: Vec<String> = runs
         .as_array()
@@ -40,6 +41,7 @@ fn a_backup_moves_to_an_empty_machine_and_an_old_release_answers_there() {
     // Nothing of the first machine is left: neither its processes nor a file.
     drop(from);
     to.run(&["restore", &to.text("moved.backup")]).exits(0).says("4 deployments");
+    assert!(key == fs::read(to.state().join("secrets.key")).unwrap(), "secrets can still be compared");
     to.run(&["doctor"]).exits(0);
     to.write("new/index.html", "deployed where it was restored");
     let listening = to.start(&["serve", "--edge-listen", "127.0.0.1:0"]);

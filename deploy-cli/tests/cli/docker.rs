@@ -119,6 +119,51 @@ fn from_nothing_to_a_url_on_to_a_second_release_and_back() {
     releases.exits(0).prints("v1").prints("v2");
 }
 
+/// What the issue of the history asks for: that another value was given is said, and no value is.
+#[test]
+fn inv_36_a_secret_that_changed_between_two_deployments_is_named_and_no_value_is_recorded() {
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    app(&place, "app", "one");
+    let secrets = "[secrets]\nAPI_TOKEN = { env = \"T_API\" }\nAS_FILE = { env = \"T_API\", file = true }\nOTHER = { env = \"T_OTHER\" }\n";
+    place.write("app/deploy.toml", &format!("{TOML}{secrets}"));
+    let values = ["canary-one-4711", "canary-two-4712"];
+    let deploy = |token: &str| {
+        // The control plane has the values, so a rotated one comes with a new control plane.
+        let mut command = place.command(&["up", "app", "--json"]);
+        command.env("DOCKER_HOST", &host).env("T_API", token).env("T_OTHER", "canary-other");
+        let up = Running::start(command).end();
+        place.run(&["serve", "--stop"]).exits(0);
+        serde_json::from_str::<serde_json::Value>(&up.exits(0).out).unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let ids = [deploy(values[0]), deploy(values[0]), deploy(values[1])];
+    let key = place.state().join("secrets.key");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&key).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    let listening = place.start(&["serve", "--edge-listen", "127.0.0.1:0"]);
+    wait_for("the control plane", || place.run(&["list"]).code == 0);
+    let changed = |a: usize, b: usize| {
+        let compared = place.json(&["compare", &ids[a], &ids[b]]);
+        assert_eq!(compared["unknownSecrets"], serde_json::json!([]), "{compared:#}");
+        let fields = compared["changes"].as_array().unwrap().iter();
+        let fields = fields.filter_map(|change| change["field"].as_str()).map(str::to_owned);
+        fields.filter(|field| field.starts_with("secrets.")).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(0, 1), Vec::<String>::new());
+    assert_eq!(changed(0, 2), ["secrets.API_TOKEN", "secrets.AS_FILE"]);
+    place.run(&["compare", &ids[0], &ids[2]]).exits(0).prints("secrets.API_TOKEN").prints("(another value)");
+    let events: String = ids.iter().map(|id| place.run(&["events", id, "--json"]).out).collect();
+    assert_eq!(events.matches("secretHash.").count(), 9, "{events}");
+    assert!(!events.contains("canary"), "{events}");
+    place.run(&["serve", "--stop"]).exits(0);
+    drop(listening);
+}
+
 #[test]
 fn f28_a_release_whose_image_somebody_removed_shows_as_pruned_and_is_refused_with_what_can_be_used() {
     let Some(host) = engine() else { return };

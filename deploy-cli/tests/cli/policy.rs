@@ -32,6 +32,51 @@ impl Place {
     }
 }
 
+/// A time of every week in UTC, so many hours from now.
+fn in_hours(hours: i64) -> String {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // 1970 began on a Thursday.
+    let hour = (i64::try_from(now / 3_600).unwrap() + 3 * 24 + hours).rem_euclid(7 * 24);
+    format!("{} {:02}:00Z", DAYS[usize::try_from(hour / 24).unwrap()], hour % 24)
+}
+
+#[test]
+fn a_submission_that_a_weekly_freeze_refuses_is_told_over_http_when_to_come_again() {
+    let place = Place::new();
+    place.with_v1();
+    let freeze = |from: i64, until: i64| {
+        let (from, until) = (in_hours(from), in_hours(until));
+        format!("[[freezes]]\nfrom = \"{from}\"\nuntil = \"{until}\"\nreason = \"weekend\"\n")
+    };
+    let submit = || {
+        let source = format!("{{\"kind\":\"directory\",\"path\":\"{}\"}}", place.text("v1"));
+        let body = format!("{{\"plan\":{{\"resource\":\"web\",\"target\":\"static\",\"source\":{source}}}}}");
+        let mut socket = UnixStream::connect(place.path("s/control.sock")).unwrap();
+        let (length, head) = (body.len(), "POST /api/deployments HTTP/1.1\r\nHost: localhost");
+        write!(socket, "{head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // It lasts some hours more: nobody is sent away for longer than one.
+    place.policy(&freeze(-30, 5));
+    wait_for("the freeze", || codes(&place.judged("web")["blocked"]) == ["frozen"]);
+    let answer = submit();
+    assert!(answer.starts_with("HTTP/1.1 409 "), "{answer}");
+    assert!(answer.contains("\"code\":\"not_admitted\"") && answer.contains("weekend"), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nretry-after: 3600\r\n"), "{answer}");
+    // The same window, over for this week.
+    place.policy(&freeze(-30, -3));
+    wait_for("its end", || codes(&place.judged("web")["blocked"]).is_empty());
+    let answer = submit();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    // Nothing reads two kinds of times as one window.
+    place.policy(&freeze(-30, 5).replace(&in_hours(5), "2099-01-01T00:00:00Z"));
+    place.run(&["plan", "v1"]).says("ends every week");
+}
+
 fn codes(reasons: &Value) -> Vec<&str> {
     reasons
         .as_array()

@@ -328,7 +328,7 @@ fn doctor_says_that_all_is_well_before_while_and_after() {
     assert!(!place.state().exists());
     place.with_v1();
     let doctor = place.run(&["doctor"]);
-    doctor.exits(0).prints("running as process").prints("1 deployments (0 unfinished)");
+    doctor.exits(0).prints("running as process").prints("1 deployment (0 unfinished)");
     let checks = place.json(&["doctor"]);
     assert!(checks.as_array().unwrap().iter().all(|check| check["ok"] == true), "{checks:#}");
     place.run(&["serve", "--stop"]).exits(0);

@@ -15,8 +15,8 @@ fn name(text: &str) -> Name {
 
 fn freeze(from: i64, until: i64) -> Freeze {
     Freeze {
-        from: at(from),
-        until: at(until),
+        from: Boundary::At(at(from)),
+        until: Boundary::At(at(until)),
         reason: "inventory".to_owned(),
         link: Some("https://status.example".to_owned()),
         environments: Vec::new(),
@@ -114,11 +114,17 @@ fn what_contradicts_itself_is_named() {
     let mut unknown = past_due(0, Span::ZERO);
     unknown.plans.clear();
     let backwards = Rules { freezes: vec![freeze(9, 1)], ..Rules::default() };
+    let weekly = |from: &str, until: &str| Rules {
+        freezes: vec![Freeze { from: from.parse().unwrap(), until: until.parse().unwrap(), ..freeze(0, 1) }],
+        ..Rules::default()
+    };
     let mut nothing = past_due(0, Span::ZERO);
     nothing.plans.values_mut().for_each(|plan| plan.concurrent = 0);
     for (rules, named) in [
         (unknown, "workspaces.acme.plan"),
         (backwards, "the freeze from"),
+        (weekly("Fri 16:00Z", "Fri 17:00+01:00"), "ends when it begins"),
+        (weekly("Fri 16:00Z", "2026-12-24T18:00:00Z"), "ends every week"),
         (nothing, "plans.free.concurrent"),
     ] {
         assert!(rules.check().is_err_and(|message| message.contains(named)), "{named}");

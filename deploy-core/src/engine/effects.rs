@@ -105,7 +105,7 @@ async fn claim(inner: &Inner, deployment: &Deployment, cancel: &Cancel) -> Answe
         }
         let mut again = turnstile::ASK_AGAIN;
         if deployment.deferred().is_empty() {
-            let concurrent = inner.admission.allowance(&spec.workspace).concurrent;
+            let concurrent = inner.concurrent(&spec.workspace).await;
             match inner.store.acquire(resource, deployment.id(), concurrent).await {
                 Ok(fence) => break fence,
                 Err(StoreError::Busy { .. } | StoreError::WorkspaceFull { .. }) => {}

@@ -29,6 +29,9 @@ pub enum EngineError {
     /// The deployment's record can't be read; it is left alone.
     #[error("the record of {0} is damaged: see `deploy doctor`; `deploy abandon {0}` ends it")]
     Quarantined(DeploymentId),
+    /// Another control plane on the same store drives it.
+    #[error("another control plane drives {0}")]
+    Elsewhere(DeploymentId),
     /// The output of a running release can't be read.
     #[error(transparent)]
     RuntimeLog(#[from] RuntimeLogError),
@@ -52,6 +55,7 @@ impl EngineError {
             Self::Refused(_) => "not_admitted",
             Self::Overloaded { .. } => "overloaded",
             Self::Quarantined(_) => "quarantined",
+            Self::Elsewhere(_) => "driven_elsewhere",
             Self::RuntimeLog(RuntimeLogError::Absent { .. }) => "no_runtime_log",
             Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => "runtime_log_unavailable",
             Self::ShuttingDown => "shutting_down",
@@ -66,7 +70,7 @@ impl EngineError {
                 false
             }
             Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => true,
-            Self::Overloaded { .. } | Self::ShuttingDown | Self::Refused(_) => true,
+            Self::Overloaded { .. } | Self::ShuttingDown | Self::Refused(_) | Self::Elsewhere(_) => true,
             Self::Store(error) => match error {
                 StoreError::Busy { .. }
                 | StoreError::WorkspaceFull { .. }

@@ -129,6 +129,10 @@ impl Engine {
         &self.inner.previewer
     }
 
+    pub(super) fn of(inner: &Arc<Inner>) -> Self {
+        Self { inner: Arc::clone(inner) }
+    }
+
     pub(super) const fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
@@ -209,8 +213,11 @@ impl Engine {
         busy: WhenBusy,
         idempotency: Option<&(String, Digest)>,
     ) -> Result<Option<DeploymentId>, EngineError> {
+        if busy != WhenBusy::Refuse {
+            return Ok(None);
+        }
         let verdict = self.inner.judge(spec).await;
-        if verdict.blocked.is_empty() || busy != WhenBusy::Refuse {
+        if verdict.blocked.is_empty() {
             return Ok(None);
         }
         if let Some((key, request)) = idempotency
@@ -274,8 +281,11 @@ impl Engine {
     /// [`EngineError::Rejected`] when the state forbids it; [`StoreError::NotFound`];
     /// [`EngineError::Overloaded`] when too many commands wait.
     pub async fn send(&self, id: DeploymentId, command: Command, by: Actor) -> Result<Status, EngineError> {
-        let handle = self.inner.tasks().get(&id).cloned();
-        let Some(handle) = handle else { return Err(self.why_not_running(id).await) };
+        let known = self.inner.tasks().get(&id).cloned();
+        let handle = match known {
+            Some(handle) => handle,
+            None => self.taken_up(id).await?,
+        };
         let (reply, answer) = oneshot::channel();
         match handle.mail.try_send(Mail { command, by, reply }) {
             Ok(()) => {}
@@ -292,13 +302,14 @@ impl Engine {
         }
     }
 
-    /// A deployment without a task has ended, is quarantined, or does not exist.
-    async fn why_not_running(&self, id: DeploymentId) -> EngineError {
+    /// A deployment without a task has ended, is quarantined, is driven elsewhere, or does not exist.
+    pub(super) async fn why_not_running(&self, id: DeploymentId) -> EngineError {
         match self.inner.store.status(id).await {
             Ok(status) if status.status.is_ended() => {
                 Rejection::AlreadyEnded { status: status.status.as_str() }.into()
             }
-            Ok(_) => EngineError::Quarantined(id),
+            Ok(_) if self.inner.left_alone().iter().any(|left| left.id == id) => EngineError::Quarantined(id),
+            Ok(_) => EngineError::Elsewhere(id),
             Err(error) => error.into(),
         }
     }
@@ -310,6 +321,7 @@ impl Engine {
     /// # Errors
     /// The list of the unfinished can't be read.
     pub async fn recover(&self) -> Result<usize, EngineError> {
+        turnstile::attend(&self.inner);
         let unfinished = self.inner.store.unfinished().await?;
         // Before anything runs again: what a step is about to find must not vanish under it.
         self.inner.reclaim_leftovers().await;
@@ -323,7 +335,7 @@ impl Engine {
         Ok(taken_up)
     }
 
-    async fn recover_one(&self, id: DeploymentId) -> Result<(), String> {
+    pub(super) async fn recover_one(&self, id: DeploymentId) -> Result<(), String> {
         let history = self.history(id).await.map_err(|error| error.to_string())?;
         let deployment = Deployment::replay(&history).map_err(|error| error.to_string())?;
         if deployment.is_ended() {

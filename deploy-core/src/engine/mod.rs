@@ -18,6 +18,7 @@ mod error;
 mod handle;
 mod limits;
 mod look;
+mod orphans;
 mod queue;
 mod runtime;
 mod system;

@@ -1,6 +1,6 @@
 //! The line of a workspace: what is said about it before a submission and while one waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::EngineError;
 use super::handle::Engine;
@@ -30,7 +30,7 @@ impl Engine {
         let workspace = inner.admission.workspace(&spec.resource);
         let spec = Spec { workspace, ..spec.clone() };
         let mut verdict = inner.judge(&spec).await;
-        let concurrent = inner.admission.allowance(&spec.workspace).concurrent;
+        let concurrent = inner.concurrent(&spec.workspace).await;
         if concurrent != UNLIMITED {
             let line = inner.store.queue(&spec.workspace, inner.limits.line).await?;
             let running = line.iter().filter(|status| status.status != StatusName::Queued).count();
@@ -80,11 +80,12 @@ impl Engine {
             return Ok(None);
         }
         let inner = self.inner();
-        let concurrent = inner.admission.allowance(&status.workspace).concurrent;
+        let concurrent = inner.concurrent(&status.workspace).await;
         let statuses = inner.store.queue(&status.workspace, inner.limits.line).await?;
         let usual = self.usual(&statuses).await?;
         let now = inner.previewer.clock().now();
-        Ok(Line { statuses: &statuses, concurrent, usual: &usual, now }.place(id))
+        let damaged: BTreeSet<DeploymentId> = inner.left_alone().iter().map(|left| left.id).collect();
+        Ok(Line { statuses: &statuses, concurrent, usual: &usual, damaged: &damaged, now }.place(id))
     }
 
     /// How long the deployments of the first resources in a line usually take.

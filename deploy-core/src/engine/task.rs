@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::effects::{self, Answer};
 use super::error::EngineError;
-use super::handle::Inner;
+use super::handle::{Engine, Inner};
 use crate::cancel::Cancel;
 use crate::command::{Command, Input, Report};
 use crate::deployment::Deployment;
@@ -32,6 +32,8 @@ pub(super) struct Mail {
 enum Quit {
     /// Another owner is ahead.
     FencedOut,
+    /// The resource is ours, but somebody else wrote before it was: nobody but us can go on.
+    Behind,
     /// The engine shuts down.
     Closing,
     /// The store will never take what was decided.
@@ -64,10 +66,14 @@ impl Task {
     /// Drives the deployment to its end, or until another owner takes over.
     pub(super) async fn run(mut self, first: Option<Input>) {
         let id = self.driver.deployment().id();
-        if let Err(quit) = self.drive(first).await {
-            self.abandon(&quit).await;
+        let quit = self.drive(first).await.err();
+        if let Some(quit) = &quit {
+            self.abandon(quit).await;
         }
         self.inner.tasks().remove(&id);
+        if matches!(quit, Some(Quit::Behind)) {
+            Engine::of(&self.inner).take_up(id).await;
+        }
         self.inner.turnstile.ring();
     }
 
@@ -198,6 +204,7 @@ impl Task {
                 {
                     break;
                 }
+                StoreError::Conflict { .. } if append.fence.is_some() => return Err(Quit::Behind),
                 StoreError::Conflict { .. } | StoreError::Fenced { .. } => return Err(Quit::FencedOut),
                 StoreError::Busy { .. }
                 | StoreError::WorkspaceFull { .. }
@@ -270,6 +277,9 @@ impl Task {
         match quit {
             Quit::FencedOut => {
                 tracing::warn!(deployment = %self.driver.deployment().id(), "another owner took over");
+            }
+            Quit::Behind => {
+                tracing::warn!(deployment = %self.driver.deployment().id(), "it went on elsewhere; it is read anew");
             }
             Quit::Closing => {}
             Quit::Unwritable(error) => {

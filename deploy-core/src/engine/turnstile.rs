@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::handle::Inner;
+use super::orphans::Orphans;
 use crate::admission::{Allowance, Petition, Verdict};
 use crate::command::Report;
 use crate::deployment::Deployment;
@@ -93,10 +94,12 @@ pub(super) fn attend(inner: &Arc<Inner>) {
     }
     let (weak, bell) = (Arc::downgrade(inner), Arc::clone(&inner.turnstile.bell));
     tokio::spawn(async move {
+        let mut orphans = Orphans::default();
         loop {
             let _ = tokio::time::timeout(LOOK_AGAIN, bell.notified()).await;
             let Some(inner) = weak.upgrade().filter(|inner| !inner.closing.is_cancelled()) else { return };
             inner.call_next().await;
+            orphans.look(&inner).await;
         }
     });
 }
@@ -104,7 +107,7 @@ pub(super) fn attend(inner: &Arc<Inner>) {
 impl Inner {
     async fn call_next(&self) {
         for workspace in self.turnstile.workspaces() {
-            let concurrent = self.admission.allowance(&workspace).concurrent;
+            let concurrent = self.concurrent(&workspace).await;
             match self.store.turns(&workspace, concurrent, CALLED).await {
                 Ok(next) => self.turnstile.call(&next),
                 Err(error) => {
@@ -112,6 +115,20 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// How many of a workspace may own their resource at once, as the store counts: whoever is left alone because of a
+    /// damaged record owns one and does nothing, so it takes nobody's room.
+    pub(super) async fn concurrent(&self, workspace: &Name) -> u32 {
+        let mut concurrent = self.admission.allowance(workspace).concurrent;
+        let left_alone: Vec<DeploymentId> = self.left_alone().iter().map(|left| left.id).collect();
+        for id in left_alone {
+            let status = self.store.status(id).await;
+            if status.is_ok_and(|status| status.workspace == *workspace && status.owns_its_resource()) {
+                concurrent = concurrent.saturating_add(1);
+            }
+        }
+        concurrent
     }
 
     /// What the policies say about it now.

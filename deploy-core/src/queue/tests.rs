@@ -33,7 +33,7 @@ proptest! {
     ) {
         let statuses: Vec<Status> = resources.iter().map(|&resource| status(resource, StatusName::Queued)).collect();
         let usual = usual(4);
-        let line = Line { statuses: &statuses, concurrent, usual: &usual, now: at(10) };
+        let line = Line { statuses: &statuses, concurrent, usual: &usual, damaged: &BTreeSet::new(), now: at(10) };
         let places: Vec<Place> = statuses.iter().map(|status| line.place(status.id).unwrap()).collect();
         let positions: Vec<u32> = places.iter().map(|place| place.position.unwrap()).collect();
         prop_assert_eq!(positions, (1..=statuses.len() as u32).collect::<Vec<_>>());
@@ -51,7 +51,13 @@ proptest! {
 #[test]
 fn what_is_not_known_is_not_promised() {
     let statuses = [status(0, StatusName::Executing), status(0, StatusName::Queued)];
-    let line = Line { statuses: &statuses, concurrent: 5, usual: &BTreeMap::new(), now: at(0) };
+    let line = Line {
+        statuses: &statuses,
+        concurrent: 5,
+        usual: &BTreeMap::new(),
+        damaged: &BTreeSet::new(),
+        now: at(0),
+    };
     let place = line.place(statuses[1].id).unwrap();
     assert_eq!((place.expected_start, place.behind), (None, Some(statuses[0].id)));
     assert_eq!(line.place(statuses[0].id), None, "what runs does not wait");
@@ -66,8 +72,9 @@ fn the_reason_is_what_is_in_the_way() {
     deferred.deferred_reasons = vec![testkit::frozen().until(Some(at(99)))];
     let [behind_paused, behind_deferred] = [status(1, StatusName::Queued), status(2, StatusName::Queued)];
     let statuses = [running, paused, deferred, behind_paused, behind_deferred];
-    let usual = usual(3);
-    let line = |concurrent| Line { statuses: &statuses, concurrent, usual: &usual, now: at(0) };
+    let (usual, none) = (usual(3), BTreeSet::new());
+    let line =
+        |concurrent| Line { statuses: &statuses, concurrent, usual: &usual, damaged: &none, now: at(0) };
     let waits = |concurrent, index: usize| line(concurrent).place(statuses[index].id).unwrap().waits_for;
     assert_eq!([waits(5, 1), waits(5, 2)], [WaitsFor::Resume, WaitsFor::Policy]);
     assert_eq!([waits(5, 3), waits(5, 4)], [WaitsFor::Resource, WaitsFor::Nothing]);
@@ -79,6 +86,20 @@ fn the_reason_is_what_is_in_the_way() {
         "nobody knows when it is resumed"
     );
     assert_eq!(line(1).place(statuses[4].id).unwrap().expected_start, Some(at(60)));
+}
+
+#[test]
+fn a_damaged_record_in_the_way_is_named_with_what_to_do_and_takes_nobodys_room() {
+    let statuses =
+        [status(0, StatusName::Executing), status(0, StatusName::Queued), status(1, StatusName::Queued)];
+    let damaged = BTreeSet::from([statuses[0].id]);
+    // The engine adds a place for each that is left alone.
+    let line = Line { statuses: &statuses, concurrent: 2, usual: &usual(2), damaged: &damaged, now: at(0) };
+    let behind = line.place(statuses[1].id).unwrap();
+    assert_eq!((behind.waits_for, behind.behind), (WaitsFor::Resource, Some(statuses[0].id)));
+    assert!(behind.message.contains("damaged") && behind.message.contains("deploy abandon dep_"));
+    assert_eq!(behind.expected_start, None, "it does not end by itself");
+    assert_eq!(line.place(statuses[2].id).unwrap().waits_for, WaitsFor::Nothing);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn choice(word: &str, name: &str, runs: &[Status], chosen: Option<DeploymentId>)
 }
 
 fn sides(
-    Comparison { before, after, changes: differences, steps: taken, output: parts }: &Comparison,
+    Comparison { before, after, changes: differences, unknown_secrets, steps: taken, output: parts }: &Comparison,
 ) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Both runs" {
@@ -88,6 +88,9 @@ fn sides(
         }
         h2 { "What differs in what they planned" }
         (changes(differences))
+        @if !unknown_secrets.is_empty() {
+            p.muted { "Nobody recorded whether the value of these secrets changed: " (clean(&unknown_secrets.join(", "))) }
+        }
         h2 { "Their steps" }
         (steps(taken))
         h2 { "Where their output parts" }

@@ -103,13 +103,19 @@ fn confirm(frame: &Frame, key: &ResourceKey, version: Version, plan: &PlanDocume
 /// Differences, one per line: field, before, after.
 pub(super) fn changes(changes: &[Change]) -> Markup {
     let value = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), clean);
+    let values = |change: &Change| match (&change.before, &change.after) {
+        // Of a secret only this is known.
+        (None, None) => ("(a value)".to_owned(), "(another value)".to_owned()),
+        (before, after) => (value(before), value(after)),
+    };
     html! {
         @if changes.is_empty() { p.muted { "Nothing differs." } } @else {
             div.scroll tabindex="0" role="region" aria-label="Differences" {
                 table {
                     thead { tr { th scope="col" { "What" } th scope="col" { "Before" } th scope="col" { "After" } } }
                     tbody { @for change in changes {
-                        tr { th scope="row" { code { (clean(&change.field)) } } td { (value(&change.before)) } td { (value(&change.after)) } }
+                        @let (before, after) = values(change);
+                        tr { th scope="row" { code { (clean(&change.field)) } } td { (before) } td { (after) } }
                     } }
                 }
             }

@@ -60,7 +60,7 @@ fn moving(frame: &Frame, view: &View, place: Option<&queue::Place>) -> Markup {
     let status = &view.status;
     let look = words::deployment(status);
     html! {
-        div.head data-say={ (look.word) (said_of_steps(&status.steps)) } data-ended[status.status.is_ended()] {
+        div.head data-sequence=(status.sequence) data-say={ (look.word) (said_of_steps(&status.steps)) } data-ended[status.status.is_ended()] {
             h1 { (status.resource) "@" (status.environment) @if let Some(version) = status.release { " " (version) } }
             p.lead { (look.badge()) span.muted { (progress(&status.steps)) (span(Some(status.created_at), status.ended_at)) } }
         }

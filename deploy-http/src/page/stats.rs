@@ -55,7 +55,7 @@ fn figures(stats: &Stats) -> Markup {
     html! {
         @if stats.truncated { p.muted { "These are the newest runs; older ones are not counted." } }
         p {
-            strong { (runs) } " runs: " (succeeded) " succeeded, " (failed) " failed, " (stopped) " stopped, "
+            strong { (runs) } @if runs == 1 { " run: " } @else { " runs: " } (succeeded) " succeeded, " (failed) " failed, " (stopped) " stopped, "
             (unfinished) " not finished."
             @if let Some(percent) = stats.success_percent { " " strong { (percent) " %" } " of those that could succeed did." }
         }

@@ -6,6 +6,7 @@ use deploy_store_sqlite::Standing;
 
 use super::Check;
 use crate::commands::Context;
+use crate::output::amount;
 
 const NAME: &str = "edge";
 
@@ -20,7 +21,8 @@ pub(super) async fn edge(cx: &Context, records: Option<&Standing>) -> Check {
 }
 
 fn answered(status: &Status, records: Option<&Standing>) -> Check {
-    let detail = format!("process {} on {}, {} routes", status.pid, status.address, status.routes.len());
+    let detail =
+        format!("process {} on {}, {}", status.pid, status.address, amount(status.routes.len(), "route"));
     let differences = records.map(|records| differences(&status.routes, records)).unwrap_or_default();
     if status.warnings.is_empty() && differences.is_empty() {
         return Check::well(NAME, detail);

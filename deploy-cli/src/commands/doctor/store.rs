@@ -4,6 +4,7 @@ use deploy_store_sqlite::{CheckReport, Limits, Problem, inspect};
 
 use super::Check;
 use crate::commands::Context;
+use crate::output::amount;
 
 /// Problems that are told of one by one.
 const TOLD: usize = 5;
@@ -31,7 +32,9 @@ fn summary(report: &CheckReport, short: bool) -> String {
     let CheckReport { deployments, unfinished, events, database_bytes, sqlite, .. } = report;
     let size = database_bytes >> 10;
     let mut text = format!(
-        "{deployments} deployments ({unfinished} unfinished), {events} events, {size} KiB, SQLite {sqlite}"
+        "{} ({unfinished} unfinished), {}, {size} KiB, SQLite {sqlite}",
+        amount(*deployments, "deployment"),
+        amount(*events, "event")
     );
     if short {
         text.push_str("; space is short, nothing new is accepted");
