@@ -189,6 +189,11 @@ pub trait Executor: Send + Sync {
     /// needs. Never touches what is not ours.
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure>;
 
+    /// Whether [`Executor::runtime_log`] has something to open for releases of this target. Asks nobody.
+    fn keeps_output(&self) -> bool {
+        false
+    }
+
     /// Opens what a release writes while it serves. Reads only.
     ///
     /// # Errors

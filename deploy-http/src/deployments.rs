@@ -1,6 +1,5 @@
 //! Deployments: preview, submit, look, control.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
@@ -17,7 +16,7 @@ use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::api::Api;
-use crate::etag::{Known, tag};
+use crate::etag::Known;
 use crate::extract::{BodyOf, BodyOrDefault, PathOf, QueryOf};
 use crate::metrics::Written;
 use crate::problem::Problem;
@@ -152,17 +151,13 @@ pub(crate) struct ShowParameters {
 pub(crate) async fn show(
     State(api): State<Api>,
     PathOf(id): PathOf<DeploymentId>,
-    headers: HeaderMap,
+    known: Known,
     QueryOf(asked): QueryOf<ShowParameters>,
 ) -> Result<Response, Problem> {
-    let known = Known::of(&headers);
     let after = asked.after.map(Seq).or_else(|| known.newest());
     if let (Some(wait), Some(after)) = (asked.wait, after) {
-        let wait = wait.as_duration().min(api.limits().wait_max);
-        tokio::select! {
-            status = api.engine().changed(id, after, wait) => { status?; }
-            () = api.closing().cancelled() => {}
-        }
+        // On the heap: most polls don't wait, and need not carry what waiting needs.
+        Box::pin(news(&api, id, after, wait)).await?;
     }
     let written = match api.metrics().statuses().get(id) {
         Some(written) => written,
@@ -171,15 +166,24 @@ pub(crate) async fn show(
     Ok(tagged(written, &known))
 }
 
+/// Waits until there is something newer, or the wait is over, or the control plane ends.
+async fn news(api: &Api, id: DeploymentId, after: Seq, wait: Span) -> Result<(), Problem> {
+    let wait = wait.as_duration().min(api.limits().wait_max);
+    tokio::select! {
+        status = api.engine().changed(id, after, wait) => { status?; }
+        () = api.closing().cancelled() => {}
+    }
+    Ok(())
+}
+
 fn tagged(written: Written, known: &Known) -> Response {
-    let Written { sequence, json, .. } = written;
-    let fields =
-        [(header::ETAG, tag(sequence)), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    let Written { sequence, tag, json, .. } = written;
+    let fields = [(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if known.holds(sequence) {
         return (StatusCode::NOT_MODIFIED, fields).into_response();
     }
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    (fields, kind, Bytes::clone(&json)).into_response()
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (fields, kind, json).into_response()
 }
 
 /// `GET /api/deployments/{a}/compare/{b}`

@@ -1,5 +1,9 @@
 //! Entity tags: the number of a deployment's last event, in quotes.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use deploy_core::id::Seq;
 
@@ -19,8 +23,12 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let tags: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-        Self { any: tags.contains(&"*"), sequences: tags.into_iter().filter_map(sequence).collect() }
+        let mut known = Self::default();
+        for tag in values.flat_map(|value| value.split(',')).map(str::trim) {
+            known.any |= tag == "*";
+            known.sequences.extend(sequence(tag));
+        }
+        known
     }
 
     /// Whether the client holds this one: then it need not be sent.
@@ -31,6 +39,14 @@ impl Known {
     /// The newest it holds.
     pub(crate) fn newest(&self) -> Option<Seq> {
         self.sequences.iter().max().copied()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
     }
 }
 

@@ -344,6 +344,10 @@ impl Executor for DockerExecutor {
         self.forget_secrets(held, &keep).await
     }
 
+    fn keeps_output(&self) -> bool {
+        true
+    }
+
     async fn runtime_log(
         &self,
         release: &ReleaseRecord,

@@ -70,17 +70,8 @@ impl Engine {
         after: Seq,
         follow: bool,
     ) -> Result<Option<RuntimeTail>, EngineError> {
-        let status = self.status(deployment).await?;
-        let Some(version) = status.release else { return Ok(None) };
-        let resource = ResourceKey { resource: status.resource, environment: status.environment };
-        let releases = self.inner().store.releases(&resource).await?;
-        let live =
-            |release: &ReleaseRecord| release.state == ReleaseState::Live && release.version == version;
-        let Some(release) = releases.into_iter().find(live) else { return Ok(None) };
-        let Some(executor) = self.previewer().executor(release.outline.target.as_str()) else {
-            return Ok(None);
-        };
-        let (inner, executor) = (Arc::clone(self.inner()), Arc::clone(executor));
+        let Some((resource, release, executor)) = self.serving(deployment).await? else { return Ok(None) };
+        let inner = Arc::clone(self.inner());
         let numbers = Numbers::after(after, release.created_at);
         let mut tail = RuntimeTail {
             inner,
@@ -99,7 +90,32 @@ impl Engine {
         tail.open().await?;
         Ok(Some(tail))
     }
+
+    /// Whether the release that a deployment made serves now, on a target that keeps what it writes. The target
+    /// is not asked.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or the store can't be read.
+    pub async fn has_runtime_log(&self, deployment: DeploymentId) -> Result<bool, EngineError> {
+        Ok(self.serving(deployment).await?.is_some_and(|(_, _, executor)| executor.keeps_output()))
+    }
+
+    /// The release that a deployment made, if it serves now, and who knows its target.
+    async fn serving(&self, deployment: DeploymentId) -> Result<Option<Serving>, EngineError> {
+        let status = self.status(deployment).await?;
+        let Some(version) = status.release else { return Ok(None) };
+        let resource = ResourceKey { resource: status.resource, environment: status.environment };
+        let releases = self.inner().store.releases(&resource).await?;
+        let live =
+            |release: &ReleaseRecord| release.state == ReleaseState::Live && release.version == version;
+        let Some(release) = releases.into_iter().find(live) else { return Ok(None) };
+        let executor = self.previewer().executor(release.outline.target.as_str()).map(Arc::clone);
+        Ok(executor.map(|executor| (resource, release, executor)))
+    }
 }
+
+/// A release that serves.
+type Serving = (ResourceKey, ReleaseRecord, Arc<dyn Executor>);
 
 impl RuntimeTail {
     /// The number of the last line that was given.

@@ -118,7 +118,8 @@ fn spawn_connection<S>(api: &Api, stream: S, router: Router, peer: Option<Peer>,
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (closing, limits) = (api.closing().clone(), api.limits().clone());
+    // A token of its own: it is looked at whenever the connection is, and all connections would look at one lock.
+    let (closing, limits) = (api.closing().child_token(), api.limits().clone());
     tokio::spawn(async move {
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             if let Some(peer) = peer {

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
+use axum::http::HeaderValue;
 use deploy_core::id::{DeploymentId, Seq};
 use deploy_core::status::Status;
+
+use crate::etag::tag;
 
 /// Statuses in each of the two generations.
 const GENERATION: usize = 1_024;
@@ -15,6 +18,8 @@ const GENERATION: usize = 1_024;
 #[derive(Clone)]
 pub(crate) struct Written {
     pub(crate) sequence: Seq,
+    /// Its entity tag.
+    pub(crate) tag: HeaderValue,
     pub(crate) json: Bytes,
     pub(crate) status: Arc<Status>,
 }
@@ -22,7 +27,8 @@ pub(crate) struct Written {
 impl Written {
     pub(crate) fn new(status: Status) -> Self {
         let json = serde_json::to_vec(&status).expect("every key is a string").into();
-        Self { sequence: status.sequence, json, status: Arc::new(status) }
+        let sequence = status.sequence;
+        Self { sequence, tag: tag(sequence), json, status: Arc::new(status) }
     }
 }
 

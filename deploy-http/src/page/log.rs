@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::problem::Problem;
 
 /// Lines on a page without a script.
-const PAGE: usize = 300;
+pub(super) const PAGE: usize = 300;
 
 /// Which lines are wanted. A field that is empty, as forms send it, is absent.
 #[derive(Debug, Deserialize)]
@@ -64,14 +64,14 @@ pub(super) async fn lines(api: &Api, id: DeploymentId, filter: &LogFilter) -> Re
     Ok(api.engine().logs(&filter.query(id)).await?)
 }
 
-pub(super) fn section(status: &Status, filter: &LogFilter, lines: &[LogLine]) -> Markup {
+/// The section; `writes` says whether what the release writes now can be read, too.
+pub(super) fn section(status: &Status, filter: &LogFilter, lines: &[LogLine], writes: bool) -> Markup {
     html! {
         section #log.log aria-labelledby="log-title" data-logs={ "/api/deployments/" (status.id) "/logs" } {
             h2 #log-title { "Log" }
+            @if writes { p { a href={ "/runs/" (status.id) "/runtime" } { "What the release writes now" } } }
             (filters(status, filter))
-            div #lines.lines role="log" aria-live="off" aria-labelledby="log-title" tabindex="0" {
-                ol { @for line in lines { (row(line)) } }
-            }
+            (window(lines.iter()))
             p.more {
                 @if lines.is_empty() { span.muted { "No line yet." } }
                 @if let Some(first) = lines.first().filter(|first| first.sequence.0 > 1) {
@@ -79,6 +79,15 @@ pub(super) fn section(status: &Status, filter: &LogFilter, lines: &[LogLine]) ->
                 }
                 @if let Some(last) = lines.last() { a href=(filter.at(last.sequence.0)) { "Newer →" } }
             }
+        }
+    }
+}
+
+/// The lines, of which the script keeps those in the page that are on the screen.
+pub(super) fn window<'a>(lines: impl Iterator<Item = &'a LogLine>) -> Markup {
+    html! {
+        div #lines.lines role="log" aria-live="off" aria-labelledby="log-title" tabindex="0" {
+            ol { @for line in lines { (row(line)) } }
         }
     }
 }

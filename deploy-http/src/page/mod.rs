@@ -17,6 +17,7 @@ mod plan;
 mod releases;
 mod run;
 mod runs;
+mod runtime;
 mod sent;
 mod session;
 mod settings;
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> Vec<PageRoute> {
         shows("/", read, get(runs::page)),
         shows("/runs/{id}", read, get(run::page)),
         shows("/runs/{id}/panel", read, get(run::panel)),
+        shows("/runs/{id}/runtime", read, get(runtime::page)),
         does("/runs/{id}/{control}", deploy, post(controls::ask)),
         shows("/resources/{id}", read, get(releases::page)),
         shows("/resources/{id}/rollback/{version}", deploy, get(releases::preview)),

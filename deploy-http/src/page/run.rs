@@ -29,13 +29,14 @@ pub(super) async fn page(
     let place = api.engine().place(id).await?;
     let frame = Frame::of(&caller);
     let lines = log::lines(&api, id, &filter).await?;
+    let writes = api.engine().has_runtime_log(id).await?;
     let status = &view.status;
     let content = html! {
         p.crumbs { a href="/" { "Runs" } " / " a href={ "/resources/" (status.resource) "@" (status.environment) } { (status.resource) "@" (status.environment) } }
         div #panel data-fresh data-events={ "/api/deployments/" (id) "/events" } data-part={ "/runs/" (id) "/panel" } {
             (moving(&frame, &view, place.as_ref()))
         }
-        (log::section(status, &filter, &lines))
+        (log::section(status, &filter, &lines, writes))
         div #about data-fresh { (facts(status)) }
     };
     let title = format!("{} {}@{}", words::deployment(status).word, status.resource, status.environment);

@@ -131,7 +131,7 @@ async fn open(
 }
 
 /// A place among those who follow.
-fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+pub(crate) fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(places).try_acquire_owned().map_err(|_| {
         let title = "as many clients follow as may";
         Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too_many_followers", title, 5)

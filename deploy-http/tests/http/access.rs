@@ -44,6 +44,7 @@ const POLICY: [(&str, &str, Option<Scope>); 44] = [
     ("GET", "/", Some(Scope::Read)),
     ("GET", "/runs/{id}", Some(Scope::Read)),
     ("GET", "/runs/{id}/panel", Some(Scope::Read)),
+    ("GET", "/runs/{id}/runtime", Some(Scope::Read)),
     ("POST", "/runs/{id}/{control}", Some(Scope::Deploy)),
     ("GET", "/resources/{id}", Some(Scope::Read)),
     ("GET", "/resources/{id}/rollback/{version}", Some(Scope::Deploy)),

@@ -106,6 +106,10 @@ impl Executor for Gated {
         Ok(())
     }
 
+    fn keeps_output(&self) -> bool {
+        !self.mute.load(Ordering::SeqCst)
+    }
+
     async fn runtime_log(
         &self,
         _: &ReleaseRecord,

@@ -14,7 +14,7 @@ fn path(id: DeploymentId, more: &str) -> String {
 }
 
 /// Now in microseconds: no line is older than its release.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
 }
 

@@ -69,7 +69,7 @@
 
   // Server-sent events from a number on. The browser comes back by itself; after `closed` it need not.
   const follow = (address, after, take) => {
-    const stream = new EventSource(`${address}?after=${after()}`);
+    const stream = new EventSource(`${address}${address.includes('?') ? '&' : '?'}after=${after()}`);
     stream.addEventListener('message', (message) => {
       const line = JSON.parse(message.data);
       take(line);
@@ -86,8 +86,9 @@
 
   const log = (section) => {
     const box = one('#lines', section), ol = one('ol', box), form = one('#filters', section), more = one('.more', section);
-    let lines = [], shown = [], cursor = 0, dropped = 0, asked = false, following = true;
-    const field = (name) => form.elements[name].value;
+    const runtime = 'runtime' in section.dataset;
+    let lines = [], shown = [], cursor = Number(section.dataset.after || 0), dropped = 0, over = '', asked = false, following = true;
+    const field = (name) => form.elements[name]?.value ?? '';
     const grave = ['debug', 'info', 'warn', 'error'];
     const wanted = () => {
       const [step, source, level, find] = [field('step'), field('source'), grave.indexOf(field('level')), field('find').toLowerCase()];
@@ -112,13 +113,17 @@
       const from = Math.max(0, Math.floor(box.scrollTop / ROW) - 30), to = Math.min(shown.length, from + Math.ceil(box.clientHeight / ROW) + 60);
       ol.replaceChildren(...shown.slice(from, to).map((line, at) => row(line, from + at)));
       const n = (number) => number.toLocaleString();
-      note.textContent = `${n(shown.length)} of ${n(lines.length)} lines${dropped ? `, ${n(dropped)} older ones not shown` : ''}`;
+      note.textContent = `${n(shown.length)} of ${n(lines.length)} lines${dropped ? `, ${n(dropped)} older ones not shown` : ''}${over}`;
       down.hidden = following;
     };
     const soon = () => { if (!asked) { asked = true; requestAnimationFrame(draw); } };
     const filter = () => { shown = lines.filter(wanted()); soon(); };
+    // The numbers of what a live release writes are microseconds.
+    const at = (number) => clock.format(new Date(number / 1e3));
+    const missing = (gap) => runtime ? `… what was written from ${at(gap.from)} to ${at(gap.to)} may be missing …` : `… lines ${gap.from} to ${gap.to} are missing …`;
     const take = (line) => {
-      if (line.kind === 'gap') line = { gap: true, message: `… lines ${line.from} to ${line.to} are missing …`, sequence: line.to };
+      if (line.kind === 'closed' && runtime && line.reason === 'ended') { over = ' · this release serves no more'; say('This release serves no more.'); soon(); return; }
+      if (line.kind === 'gap') line = { gap: true, message: missing(line), sequence: line.to };
       else if (line.kind !== 'log') return;
       if (line.sequence <= cursor) return;
       cursor = line.sequence;

@@ -11,6 +11,8 @@ use crate::fixture::Setup;
 /// Every screen that a person meets.
 async fn screens(site: &Site) -> Vec<(&'static str, String)> {
     let done = site.bench.deployed().await;
+    let first = crate::runtime::now() + 1_000_000;
+    (0..40).for_each(|n| site.bench.written.write(first + n, format!("GET /{n} answered 200 in {n} ms")));
     let blocked = site.blocked().await;
     let failed = site.bench.failed().await;
     site.bench.hold();
@@ -22,6 +24,8 @@ async fn screens(site: &Site) -> Vec<(&'static str, String)> {
         ("run-running", format!("/runs/{running}")),
         ("run-failed", format!("/runs/{failed}")),
         ("run-blocked", format!("/runs/{blocked}")),
+        ("runtime", format!("/runs/{done}/runtime")),
+        ("figures", "/stats".to_owned()),
         ("releases", "/resources/web".to_owned()),
         ("rollback", "/resources/web/rollback/v1".to_owned()),
         ("compare", format!("/compare?a={done}&b={blocked}")),

@@ -114,6 +114,33 @@ async fn a_blocked_plan_becomes_ready_by_the_value_that_is_suggested() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_live_release_writes_is_read_and_followed_until_it_serves_no_more() {
+    let site = Site::new(Setup::default()).await;
+    let id = site.bench.deployed().await;
+    let first = crate::runtime::now() + 1_000_000;
+    (0..400).for_each(|n| site.bench.written.write(first + n, format!("line {n}")));
+    let Some(browser) = site.visited(NO_SCRIPT).await else { return };
+    site.run(id, &browser).await;
+    browser.click("#log a[href$='/runtime']").await;
+    browser.says(".more", "The newest 300 lines").await;
+    browser.says("#lines li:last-child", "line 399").await;
+    let Some(browser) = site.visited(How::USUAL).await else { return };
+    site.run(id, &browser).await;
+    browser.click("#log a[href$='/runtime']").await;
+    browser.says(".more", "300 of 300 lines").await;
+    // No text of a release becomes markup.
+    site.bench.written.write(first + 1_000, "<b>now</b>".to_owned());
+    browser.says(".more", "301 of 301 lines").await;
+    browser.says("#lines", "<b>now</b>").await;
+    browser.fill("input[name=find]", "NOW").await;
+    browser.says(".more", "1 of 301 lines").await;
+    site.bench.deployed().await;
+    browser.says(".more", "serves no more").await;
+    browser.go(&site.url(&format!("/runs/{id}/runtime"))).await;
+    browser.says("main", "serves no more").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_are_compared() {
     let site = Site::new(Setup::default()).await;
     let Some(browser) = site.visited(How::USUAL).await else { return };
