@@ -61,7 +61,7 @@ fn figures(stats: &Stats) -> Markup {
         }
         h2 { "How long it took" }
         div.scroll tabindex="0" role="region" aria-label="Durations" {
-            table {
+            table.figures {
                 thead { tr { th scope="col" { "" } th scope="col" { "Half within" } th scope="col" { "95 % within" } th scope="col" { "Longest" } th scope="col" { "Times" } } }
                 tbody {
                     @if let Some(times) = &stats.duration { (line("Whole run", times)) }
@@ -72,7 +72,7 @@ fn figures(stats: &Stats) -> Markup {
         }
         h2 { "How often" }
         div.scroll tabindex="0" role="region" aria-label="Weeks" {
-            table {
+            table.figures {
                 thead { tr { th scope="col" { "Week of" } th scope="col" { "Runs" } th scope="col" { "Succeeded" } th scope="col" { "Failed" } } }
                 tbody {
                     @for week in stats.weeks.iter().rev().take(WEEKS) {
