@@ -252,6 +252,15 @@ pub(crate) struct VerifyArgs {
     /// How long it may take to become healthy
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub(crate) deadline: Span,
+    /// Also load it in a headless Chromium once it answers: whether it loads, and without errors on its console
+    #[arg(long)]
+    pub(crate) browser: bool,
+    /// How many errors there may be on the console
+    #[arg(long, value_name = "COUNT", default_value_t = 0, requires = "browser")]
+    pub(crate) max_console_errors: u32,
+    /// Write a picture of the page, as a PNG
+    #[arg(long, value_name = "FILE", requires = "browser")]
+    pub(crate) screenshot: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

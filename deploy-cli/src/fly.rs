@@ -125,9 +125,6 @@ pub(crate) async fn dry_run(
 
 /// The acceptance checks of a dry run: nothing was asked, and that is said.
 fn not_asked() -> [Acceptance; 2] {
-    [AcceptanceName::CommitMatch, AcceptanceName::Health].map(|name| Acceptance {
-        name,
-        outcome: AcceptanceOutcome::SoftPassed,
-        message: "a dry run asks nothing".to_owned(),
-    })
+    [AcceptanceName::CommitMatch, AcceptanceName::Health]
+        .map(|name| Acceptance::new(name, AcceptanceOutcome::SoftPassed, "a dry run asks nothing"))
 }

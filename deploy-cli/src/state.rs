@@ -57,6 +57,11 @@ impl State {
         self.root.join("uploads")
     }
 
+    /// Where the pictures are that browsers took of pages.
+    pub(crate) fn screenshots(&self) -> PathBuf {
+        self.root.join("screenshots")
+    }
+
     /// The rules about who may deploy when: the file that the control plane was last given, else its own.
     pub(crate) fn policy(&self) -> PathBuf {
         std::fs::read_link(self.given_policy()).unwrap_or_else(|_| self.root.join("policy.toml"))

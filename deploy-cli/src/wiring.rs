@@ -1,8 +1,10 @@
 //! Plugging the adapters into the engine.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use deploy_browser::{Browser, Pictures};
 use deploy_core::engine::{Previewer, SystemClock};
 use deploy_core::failure::Failure;
 use deploy_core::id::Name;
@@ -48,7 +50,17 @@ pub(crate) fn static_executor(state: &State) -> StaticExecutor {
         edge_address: Some(edge_address(state)),
     };
     let sources: Arc<dyn Sources> = Arc::new(sources());
-    StaticExecutor::new(config, sources, Arc::new(SystemClock))
+    StaticExecutor::new(config, sources, Arc::new(SystemClock)).with_browser(browser(state))
+}
+
+/// The browser of a state directory: what `DEPLOY_CHROMIUM` names, else the Chromium on `PATH`.
+fn browser(state: &State) -> Browser {
+    Browser::new(named_chromium(), Some(Pictures::new(state.screenshots())))
+}
+
+/// The program that `DEPLOY_CHROMIUM` names.
+pub(crate) fn named_chromium() -> Option<PathBuf> {
+    std::env::var_os("DEPLOY_CHROMIUM").filter(|named| !named.is_empty()).map(PathBuf::from)
 }
 
 /// The docker target of a state directory. `installation` marks what it makes on the engine.
@@ -63,7 +75,7 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
     };
     let sources: Arc<dyn Sources> = Arc::new(sources());
     let resolve = Arc::new(|secret: &SecretRef| std::env::var(&secret.env).ok());
-    DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve)
+    DockerExecutor::new(config, sources, Arc::new(SystemClock), resolve).with_browser(browser(state))
 }
 
 /// The same for the control plane, which records what it hands to releases.
@@ -82,7 +94,7 @@ pub(crate) fn fly_executor(state: &State) -> FlyExecutor {
         environment: std::env::vars_os().collect(),
         recipe: Arc::new(deploy_docker::dockerfile),
     };
-    FlyExecutor::new(config, Arc::new(sources()), Arc::new(SystemClock))
+    FlyExecutor::new(config, Arc::new(sources()), Arc::new(SystemClock)).with_browser(browser(state))
 }
 
 /// An error that helps where there is no flyctl to deploy with.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::browser::PageSeen;
+
 /// The names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -13,6 +15,9 @@ pub enum AcceptanceName {
     /// The public address answers as the health policy says.
     #[serde(rename = "DEPLOY-HEALTH-200")]
     Health,
+    /// A browser loads the page as the browser policy says.
+    #[serde(rename = "DEPLOY-BROWSER")]
+    Browser,
 }
 
 impl AcceptanceName {
@@ -22,6 +27,7 @@ impl AcceptanceName {
         match self {
             Self::CommitMatch => "DEPLOY-COMMIT-MATCH",
             Self::Health => "DEPLOY-HEALTH-200",
+            Self::Browser => "DEPLOY-BROWSER",
         }
     }
 }
@@ -62,6 +68,23 @@ pub struct Acceptance {
     pub outcome: AcceptanceOutcome,
     /// What shows it.
     pub message: String,
+    /// What a browser saw, where one looked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub page: Option<Box<PageSeen>>,
+}
+
+impl Acceptance {
+    /// A check that no browser made.
+    pub fn new(name: AcceptanceName, outcome: AcceptanceOutcome, message: impl Into<String>) -> Self {
+        Self { name, outcome, message: message.into(), page: None }
+    }
+
+    /// What a browser saw that shows it.
+    #[must_use]
+    pub fn shown_by(mut self, page: PageSeen) -> Self {
+        self.page = Some(Box::new(page));
+        self
+    }
 }
 
 /// Compares the commit that was captured when the plan was made with the one the source is at now. Either may be
@@ -86,7 +109,7 @@ pub fn commit_match(captured: Option<&str>, now: Option<&str>, changes: Option<b
         }
         (Some(captured), Some(now)) => (Failed, format!("{captured} was planned, the source is at {now}")),
     };
-    Acceptance { name: AcceptanceName::CommitMatch, outcome, message }
+    Acceptance::new(AcceptanceName::CommitMatch, outcome, message)
 }
 
 #[cfg(test)]

@@ -104,6 +104,10 @@ failure_codes! {
         "The whole run took longer than it may.", "raise limits.run_timeout if it only needs longer";
     Unhealthy, "unhealthy", Permanent, false,
         "The new release did not pass its health check.", "compare the answer in the evidence with the health policy";
+    PageFailed, "page_failed", Permanent, false,
+        "The new release's page did not load in a browser as its policy says.", "look at the console's errors in the evidence, and at the screenshot";
+    BrowserUnavailable, "browser_unavailable", Transient, true,
+        "The browser that looks at the page could not be started, or ended on its way.", "check that Chromium can run where the control plane runs, or remove [health.browser]";
     WrongRelease, "wrong_release", Permanent, true,
         "Something answered, but it was not the new release.", "check what else listens on that address";
     ReleaseExited, "release_exited", Permanent, false,

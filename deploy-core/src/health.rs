@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::browser::BrowserPolicy;
 use crate::planted::{self, Bug};
 use crate::time::{Span, Timestamp};
 
@@ -84,6 +85,9 @@ pub struct HealthPolicy {
     /// How long the first byte of a good answer may take; only measured when absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first_byte: Option<Span>,
+    /// How a browser looks at it once it answers; none looks when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub browser: Option<BrowserPolicy>,
 }
 
 impl HealthPolicy {
@@ -115,6 +119,7 @@ impl Default for HealthPolicy {
             expected_status: None,
             expected_body: None,
             first_byte: None,
+            browser: None,
         }
     }
 }

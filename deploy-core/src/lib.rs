@@ -85,6 +85,7 @@
 pub mod acceptance;
 pub mod admission;
 pub mod auto_rollback;
+pub mod browser;
 pub mod cancel;
 #[doc = include_str!("../docs/codes.md")]
 pub mod codes {}

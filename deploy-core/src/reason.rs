@@ -197,6 +197,8 @@ reason_codes! {
         "The file fly.toml holds a mistake.", "correct the line and key that the message names";
     FlyctlMissing, "flyctl_missing", Plan, Some("fly.flyctl"),
         "The program flyctl is not there.", "install flyctl, or say where it is with --flyctl";
+    BrowserMissing, "browser_missing", Plan, Some("health.browser"),
+        "The health policy asks for a browser, and there is no Chromium here.", "install Chromium where the control plane runs, or remove [health.browser]";
     NoCandidate, "no_candidate", Plan, None,
         "The target replaces what serves by itself: the new release can't be checked beside it before users see it.", "expect that users meet the new release before it has proved itself; it is taken back if it does not";
     PortTaken, "port_taken", Plan, Some("access.port"),
@@ -220,6 +222,7 @@ impl ReasonCode {
                 | Self::PortTaken
                 | Self::InsufficientDisk
                 | Self::UnsupportedTarget
+                | Self::BrowserMissing
                 | Self::Frozen
                 | Self::AccountPastDue
                 | Self::WorkspaceBusy

@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use crate::acceptance::Acceptance;
 use crate::failure::Failure;
 use crate::lines::printed;
 use crate::log::{HEAD_BYTES, LINE_BYTES, left_out};
@@ -134,9 +135,7 @@ impl Redactor {
             // Evidence is often the beginning of something longer.
             fact.fact = self.clean_head(&fact.fact);
         }
-        for acceptance in &mut failure.acceptance {
-            acceptance.message = self.clean(&acceptance.message);
-        }
+        failure.acceptance.iter_mut().for_each(|acceptance| self.clean_acceptance(acceptance));
         failure.tail = failure.tail.iter().map(|line| self.clean(line)).collect();
         failure
     }
@@ -147,10 +146,17 @@ impl Redactor {
         for fact in output.facts.values_mut() {
             *fact = self.clean(fact);
         }
-        for acceptance in &mut output.acceptance {
-            acceptance.message = self.clean(&acceptance.message);
-        }
+        output.acceptance.iter_mut().for_each(|acceptance| self.clean_acceptance(acceptance));
         output
+    }
+
+    fn clean_acceptance(&self, acceptance: &mut Acceptance) {
+        acceptance.message = self.clean(&acceptance.message);
+        let Some(page) = &mut acceptance.page else { return };
+        let texts = [&mut page.asked, &mut page.url].into_iter();
+        for text in texts.chain(&mut page.not_loaded).chain(&mut page.messages) {
+            *text = self.clean(text);
+        }
     }
 }
 

@@ -313,6 +313,35 @@ pub struct HealthProfile {
     /// How long the first byte of a good answer may take; only measured when absent.
     #[serde(skip_serializing_if = "Option::is_none", alias = "first_byte")]
     pub first_byte: Option<Span>,
+    /// How a browser looks at it once it answers; none looks when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browser: Option<BrowserProfile>,
+}
+
+/// `[health.browser]`: a headless Chromium loads the page before it counts as well. That it stands there asks for it.
+/// Where there is no Chromium, the plan is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BrowserProfile {
+    /// Whether it is asked for; yes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The path of the page; `/` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How long it may take until it is loaded; 15 seconds when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// How long its console is listened to after that; 1 second when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// How many errors there may be on the console; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "max_console_errors")]
+    pub max_console_errors: Option<u32>,
+    /// Whether a picture of it is kept; yes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screenshot: Option<bool>,
 }
 
 /// How machines are replaced on fly.

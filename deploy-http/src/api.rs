@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,7 @@ struct Shared {
     limits: Limits,
     tokens: Option<Arc<dyn Tokens>>,
     uploads: Option<Uploads>,
+    screenshots: Option<PathBuf>,
     known: Mutex<HashMap<TokenId, (TokenRecord, Instant)>>,
     instruments: Instruments,
     rates: Rates,
@@ -114,6 +115,8 @@ pub struct Parts {
     pub tokens: Option<Arc<dyn Tokens>>,
     /// Where archives are kept that clients send; without it none is taken.
     pub uploads: Option<PathBuf>,
+    /// Where the pictures are that browsers took of pages, each named after its deployment; without it none is shown.
+    pub screenshots: Option<PathBuf>,
     /// What is measured. The engine's store should be observed by the same instruments.
     pub instruments: Instruments,
 }
@@ -127,6 +130,7 @@ impl Parts {
             limits: Limits::default(),
             tokens: None,
             uploads: None,
+            screenshots: None,
             instruments: Instruments::default(),
         }
     }
@@ -136,7 +140,7 @@ impl Api {
     /// The API of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { engine, limits, tokens, uploads, instruments } = parts;
+        let Parts { engine, limits, tokens, uploads, screenshots, instruments } = parts;
         let (rates, followers) = (Rates::new(&limits), Arc::new(Semaphore::new(limits.followers)));
         let runtime_followers = Arc::new(Semaphore::new(limits.runtime_followers));
         let (known, feeds, closing) = (Mutex::default(), Feeds::default(), CancellationToken::new());
@@ -147,6 +151,7 @@ impl Api {
                 limits,
                 tokens,
                 uploads,
+                screenshots,
                 known,
                 instruments,
                 rates,
@@ -201,6 +206,10 @@ impl Api {
 
     pub(crate) fn uploads(&self) -> Option<&Uploads> {
         self.shared.uploads.as_ref()
+    }
+
+    pub(crate) fn screenshots(&self) -> Option<&Path> {
+        self.shared.screenshots.as_deref()
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

@@ -28,6 +28,7 @@ mod requests;
 mod resources;
 mod router;
 mod routes;
+mod screenshot;
 mod stream;
 mod tokens;
 mod uploads;

@@ -66,6 +66,7 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
             Content::Json(schema) => {
                 answer["content"] = json!({ "application/json": { "schema": schema(generator) } });
             }
+            Content::Bytes(kind) => answer["content"][kind] = json!({}),
             Content::Text(kinds) => kinds
                 .iter()
                 .for_each(|kind| answer["content"][kind] = json!({ "schema": { "type": "string" } })),

@@ -15,6 +15,8 @@ pub(crate) enum Content {
     Json(SchemaOf),
     /// One of these media types, as text.
     Text(&'static [&'static str]),
+    /// Bytes of this media type.
+    Bytes(&'static str),
 }
 
 /// What is said about a route.

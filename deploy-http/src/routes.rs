@@ -21,6 +21,7 @@ use crate::operations::{self, Health, Ready};
 use crate::page;
 use crate::requests::{DeployRequest, PlanRequest, RollbackRequest, StopRequest, Submission};
 use crate::resources;
+use crate::screenshot;
 use crate::stream::{self, EventParameters, LogParameters};
 use crate::tokens::{self, TokenView};
 use crate::uploads::{self, Uploaded};
@@ -125,6 +126,9 @@ pub(crate) fn routes() -> Vec<Route> {
             stream("followEvents", "What was decided, from any number on").query::<EventParameters>()),
         route(Method::GET, "/api/deployments/{id}/logs", READ, get(stream::logs),
             stream("followLogs", "Output, from any number on").query::<LogParameters>()),
+        route(Method::GET, "/api/deployments/{id}/screenshot", READ, get(screenshot::show),
+            on("showScreenshot", "The picture that a browser took of the page, where `[health.browser]` asked for one")
+                .answers(ok, "The picture", Content::Bytes("image/png"))),
         route(Method::GET, "/api/stats", READ, get(history::stats),
             op("stats", "What the runs so far say together").query::<StatsParameters>().gives::<Stats>(ok, "The figures")),
         route(Method::GET, "/api/logs", READ, get(history::search),

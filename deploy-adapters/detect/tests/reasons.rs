@@ -149,6 +149,7 @@ fn giver(code: ReasonCode) -> Giver {
         | Code::VariableNameInvalid
         | Code::SecretMissing
         | Code::EngineUnavailable
+        | Code::BrowserMissing
         | Code::Frozen
         | Code::AccountPastDue
         | Code::WorkspaceBusy

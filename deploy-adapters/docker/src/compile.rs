@@ -1,5 +1,6 @@
 //! What the docker target adds to a plan. Pure.
 
+use deploy_core::health::HealthPolicy;
 use deploy_core::id::StepId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::plan::{Artifact, ArtifactKind, Outline, Retry, Step};
@@ -54,11 +55,7 @@ fn steps(outline: &Outline) -> Vec<Step> {
     vec![
         make(artifact, outline),
         start(outline),
-        check(
-            CHECK_CANDIDATE,
-            format!("ask the new container itself: {}; {}", policy.check.asks(policy), policy.asks_for()),
-            check_timeout,
-        ),
+        check_candidate(policy, check_timeout),
         Step::switch(name(SWITCH), format!("send {host} to the new release"))
             .undone_by("send traffic back to the release before")
             .within(SWITCH_TIMEOUT)
@@ -177,6 +174,18 @@ fn secrets(outline: &Outline, file: bool, what: &str) -> String {
 
 fn act(id: &str, title: impl Into<String>, timeout: Span) -> Step {
     Step::act(name(id), title).within(timeout).tried(RETRY)
+}
+
+/// Asking the candidate, and looking at it where a browser is asked for.
+fn check_candidate(policy: &HealthPolicy, timeout: Span) -> Step {
+    let asks = format!("ask the new container itself: {}; {}", policy.check.asks(policy), policy.asks_for());
+    match &policy.browser {
+        None => check(CHECK_CANDIDATE, asks, timeout),
+        Some(browser) => {
+            let both = Span::from_millis(timeout.as_millis().saturating_add(browser.longest().as_millis()));
+            check(CHECK_CANDIDATE, format!("{asks}; {}", browser.asks_for()), both)
+        }
+    }
 }
 
 fn check(id: &str, title: impl Into<String>, timeout: Span) -> Step {

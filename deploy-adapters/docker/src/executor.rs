@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use deploy_browser::Browser;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Name};
@@ -27,8 +28,8 @@ use crate::paths::{Paths, disk, remove_all};
 use crate::project::{Project, images};
 use crate::secrets::{Resolve, Secrets};
 use crate::{
-    build, check, containers, image, reclaim, recorded, retire, reuse, routing, runtime, secret_files, start,
-    survey,
+    build, check, containers, image, page, reclaim, recorded, retire, reuse, routing, runtime, secret_files,
+    start, survey,
 };
 
 /// Where the docker target keeps things and reaches the engine.
@@ -76,6 +77,7 @@ pub struct DockerExecutor {
     clock: Arc<dyn Clock>,
     resolve: Resolve,
     secret_key: Option<SecretKey>,
+    browser: Browser,
     /// The deployments that anything was done for and that are not finished: a clean-up that began before one of them
     /// did does not know of it.
     active: Mutex<BTreeSet<DeploymentId>>,
@@ -100,8 +102,15 @@ impl DockerExecutor {
             clock,
             resolve,
             secret_key: None,
+            browser: Browser::new(None, None),
             active: Mutex::default(),
         }
+    }
+
+    /// The browser that pages are looked at with; the Chromium on `PATH` unless said, which keeps no pictures.
+    #[must_use]
+    pub fn with_browser(self, browser: Browser) -> Self {
+        Self { browser, ..self }
     }
 
     /// Has a keyed hash recorded of every secret that a release is given, so that two deployments can be compared.
@@ -213,7 +222,12 @@ impl DockerExecutor {
             CHECK_CANDIDATE => {
                 let before = routing::touched(front, cx).await?;
                 let passed = check::candidate(engine, owner, &self.clock, cx, log).await?;
-                Ok(routing::remember(passed, &before))
+                let edge = reachable(front.address().await?);
+                let address = (url(&cx.plan.outline().access, edge), edge);
+                let profile = self.paths.workspace(cx.deployment).join("browser");
+                let looked = page::look(&self.browser, address, profile, cx, log).await?;
+                let acceptance = looked.into_iter().collect();
+                Ok(routing::remember(Output { acceptance, ..passed }, &before))
             }
             SWITCH => routing::switch((front, engine, owner), effect, cx, log, self.url(cx).await?).await,
             CHECK_PUBLIC => {
@@ -262,7 +276,9 @@ impl Executor for DockerExecutor {
 
     fn compile(&self, outline: &Outline) -> Compiled {
         let url = self.edge_address.map(|address| url(&outline.access, address));
-        compile::compile(outline, url, self.serves_sites)
+        let mut compiled = compile::compile(outline, url, self.serves_sites);
+        self.browser.object(outline, &mut compiled);
+        compiled
     }
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {

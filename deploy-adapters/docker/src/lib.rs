@@ -32,6 +32,7 @@ mod listening;
 mod names;
 mod network;
 mod objections;
+mod page;
 mod paths;
 mod progress;
 mod project;

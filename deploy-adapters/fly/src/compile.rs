@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deploy_core::health::HealthCheck;
+use deploy_core::health::{HealthCheck, HealthPolicy};
 use deploy_core::id::StepId;
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::plan::{Artifact, ArtifactKind, CommandKind, Origin, Outline, Retry, Step, StepKind};
@@ -71,10 +71,21 @@ fn steps(outline: &Outline) -> Vec<Step> {
         )
         .within(patience)
         .tried(RETRY),
-        Step::check(name(CHECK_PUBLIC), format!("ask the public address {paths}; {}", policy.asks_for()))
-            .within(patience)
-            .tried(RETRY),
+        check_public(policy, paths, patience),
     ]
+}
+
+/// Asking the address that users have, and looking at the page there where a browser is asked for.
+fn check_public(policy: &HealthPolicy, paths: &str, patience: Span) -> Step {
+    let asks = format!("ask the public address {paths}; {}", policy.asks_for());
+    let (title, timeout) = match &policy.browser {
+        None => (asks, patience),
+        Some(browser) => {
+            let both = patience.as_millis().saturating_add(browser.longest().as_millis());
+            (format!("{asks}; {}", browser.asks_for()), Span::from_millis(both))
+        }
+    };
+    Step::check(name(CHECK_PUBLIC), title).within(timeout).tried(RETRY)
 }
 
 /// The step that says which image it is.

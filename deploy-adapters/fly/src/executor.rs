@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use deploy_browser::Browser;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Fence};
@@ -58,6 +59,7 @@ pub struct FlyExecutor {
     pub(crate) paths: Paths,
     pub(crate) sources: Arc<dyn Sources>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) browser: Browser,
     /// The deployments that anything was done for and that are not finished, with the release that each has kept: a
     /// clean-up that began before one of them did does not know of it.
     active: Mutex<BTreeMap<DeploymentId, Option<Digest>>>,
@@ -79,7 +81,14 @@ impl FlyExecutor {
     #[must_use]
     pub fn new(config: FlyConfig, sources: Arc<dyn Sources>, clock: Arc<dyn Clock>) -> Self {
         let paths = Paths::new(config.work.clone(), config.releases.clone());
-        Self { config, paths, sources, clock, active: Mutex::default() }
+        let browser = Browser::new(None, None);
+        Self { config, paths, sources, clock, browser, active: Mutex::default() }
+    }
+
+    /// The browser that pages are looked at with; the Chromium on `PATH` unless said, which keeps no pictures.
+    #[must_use]
+    pub fn with_browser(self, browser: Browser) -> Self {
+        Self { browser, ..self }
     }
 
     fn active(&self) -> MutexGuard<'_, BTreeMap<DeploymentId, Option<Digest>>> {
@@ -206,7 +215,9 @@ impl Executor for FlyExecutor {
     }
 
     fn compile(&self, outline: &Outline) -> Compiled {
-        compile::compile(outline, self.url(outline), self.recipe(outline).is_some())
+        let mut compiled = compile::compile(outline, self.url(outline), self.recipe(outline).is_some());
+        self.browser.object(outline, &mut compiled);
+        compiled
     }
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {

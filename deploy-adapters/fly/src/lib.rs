@@ -32,6 +32,7 @@ mod dirty;
 mod executor;
 mod image;
 mod mark;
+mod page;
 mod paths;
 mod platform;
 mod release;

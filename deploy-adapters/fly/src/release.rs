@@ -4,7 +4,7 @@ use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::Probe;
-use deploy_core::time::Span;
+use deploy_core::time::{Span, Timestamp};
 
 use crate::argv;
 use crate::classify;
@@ -19,6 +19,9 @@ use crate::run::End;
 pub(crate) const ENDED: &str = "flyctlCode";
 pub(crate) const SAID: &str = "flyctlSaid";
 
+/// The fact that says when users could first meet the new release.
+pub(crate) const BEGAN: &str = "rolloutBegan";
+
 /// How long flyctl may wait for one machine at least.
 const LEAST_WAIT: Span = Span::from_secs(60);
 
@@ -27,10 +30,11 @@ pub(crate) async fn release(work: &Work<'_>) -> Result<Output, Failure> {
     let mark = work.mark();
     let before = work.machines().await?;
     refuse(&before, &mark)?;
+    let began = work.target.clock.now();
     let serving = |machines: &[Machine]| machines.iter().filter(|machine| machine.serves()).count();
     if serving(&before) > 0 && ours(work, &before) == serving(&before) {
         // An attempt before this one did it.
-        return output(work, &before, None);
+        return output(work, &before, began, None);
     }
     let image = work.fact(IMAGE).ok_or_else(|| Failure::new(FailureCode::Internal, "no image is known"))?;
     let (directory, outline) = (work.directory()?, work.cx.plan.outline());
@@ -72,13 +76,13 @@ pub(crate) async fn release(work: &Work<'_>) -> Result<Output, Failure> {
                 LogLevel::Warn,
                 &format!("flyctl failed ({}); the machines tell", failure.code.code()),
             );
-            output(work, &after, Some(&failure))
+            output(work, &after, began, Some(&failure))
         }
         None if ours(work, &after) == 0 => {
             let message = "flyctl ended well, but no machine is of this release";
             Err(Failure::new(FailureCode::WrongRelease, message).with_tail(ran.said))
         }
-        None => output(work, &after, None),
+        None => output(work, &after, began, None),
     }
 }
 
@@ -113,7 +117,12 @@ fn ours(work: &Work<'_>, machines: &[Machine]) -> usize {
     machines.iter().filter(|machine| machine.serves() && is_ours(machine, &mark)).count()
 }
 
-fn output(work: &Work<'_>, machines: &[Machine], failure: Option<&Failure>) -> Result<Output, Failure> {
+fn output(
+    work: &Work<'_>,
+    machines: &[Machine],
+    began: Timestamp,
+    failure: Option<&Failure>,
+) -> Result<Output, Failure> {
     let paths = &work.target.paths;
     if let (None, Some(noted)) = (failure, paths.noted(work.cx.deployment, &work.step.id)) {
         return Ok(noted);
@@ -125,7 +134,7 @@ fn output(work: &Work<'_>, machines: &[Machine], failure: Option<&Failure>) -> R
         .find_map(Machine::digest);
     let digest = work.cx.digest().cloned().or(found);
     let url = work.target.url(work.cx.plan.outline());
-    let mut output = Output { digest, url, ..Output::default() };
+    let mut output = Output { digest, url, ..Output::default() }.with(BEGAN, began.to_string());
     if let Some(failure) = failure {
         let said = failure.tail.iter().rev().take(5).rev().cloned().collect::<Vec<_>>().join("\n");
         output = output.with(ENDED, failure.code.code()).with(SAID, format!("{}\n{said}", failure.message));
@@ -140,7 +149,10 @@ pub(crate) async fn read_back(work: &Work<'_>) -> Result<Probe, Failure> {
     let serving = machines.iter().filter(|machine| machine.serves()).count();
     match ours(work, &machines) {
         0 => Ok(Probe::Absent),
-        ours if ours == serving => Ok(Probe::Present { output: output(work, &machines, None)? }),
+        ours if ours == serving => {
+            let output = output(work, &machines, work.target.clock.now(), None)?;
+            Ok(Probe::Present { output })
+        }
         // Begun and not ended: done again, it goes on where it stands.
         _ => Ok(Probe::Unknown),
     }

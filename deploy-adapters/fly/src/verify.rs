@@ -13,6 +13,7 @@ use deploy_probe::{AskingUrl, Attempt, Judgement, Paths, Prober, SystemResolver,
 use crate::app::VERSION;
 use crate::dirty;
 use crate::executor::Work;
+use crate::page;
 use crate::paths::Kept;
 use crate::platform::Checks;
 use crate::release::{ENDED, SAID};
@@ -154,9 +155,13 @@ fn explained(mut failure: Failure, ended: Option<&(String, String)>) -> Failure 
     failure.because("flyctl", code.as_str()).with_tail(said.lines().map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// `DEPLOY-HEALTH-200`: the public address answers, and the machines are still of this release.
+/// `DEPLOY-HEALTH-200`, and `DEPLOY-BROWSER` where a browser is asked for: the public address answers, and the machines are still of this release.
 pub(crate) async fn public(work: &Work<'_>) -> Result<Output, Failure> {
-    let seen = answers(work).await?;
+    let seen = match answers(work).await {
+        Ok(seen) => seen,
+        Err(failure) => return Err(page::explains(work, failure).await),
+    };
+    let looked = page::agrees(work).await?;
     let wanted = Wanted { mark: work.mark(), digest: work.cx.digest().cloned() };
     let runs = match look(work, &wanted).await {
         Ok(Rollout::Ready(runs)) => runs,
@@ -166,10 +171,10 @@ pub(crate) async fn public(work: &Work<'_>) -> Result<Output, Failure> {
         Err(failure) => return Err(failure),
     };
     keep(work, &runs)?;
-    let acceptance =
-        Acceptance { name: AcceptanceName::Health, outcome: AcceptanceOutcome::Passed, message: seen };
+    let answered = Acceptance::new(AcceptanceName::Health, AcceptanceOutcome::Passed, seen);
+    let acceptance = std::iter::once(answered).chain(looked).collect();
     let url = work.target.url(work.cx.plan.outline());
-    Ok(Output { digest: Some(runs.digest), url, acceptance: vec![acceptance], ..Output::default() })
+    Ok(Output { digest: Some(runs.digest), url, acceptance, ..Output::default() })
 }
 
 /// Asks the public address until the health policy is decided, and says what answered.
@@ -185,7 +190,6 @@ pub(crate) async fn answers(work: &Work<'_>) -> Result<String, Failure> {
     let (prober, addresses) = (Prober::default(), target.addresses(outline));
     let mut asking = AskingUrl::new(&prober, (&url, paths), (&addresses, &SystemResolver), &policy);
     let clock = || target.clock.now();
-    let began = clock();
     let decided = decide(&mut asking, &policy, clock, &work.cx.cancel, |attempt| tell(work, attempt)).await;
     match (decided, asking.answered()) {
         (Ok(_), Some(good)) => {
@@ -203,13 +207,12 @@ pub(crate) async fn answers(work: &Work<'_>) -> Result<String, Failure> {
         (Ok(_), None) => Err(Failure::new(FailureCode::Internal, "a good answer was not remembered")),
         (Err(failure), _) if failure.code == FailureCode::Cancelled => Err(failure),
         (Err(mut failure), _) => {
-            let elapsed = target.clock.now().since(began);
-            let message = failure.message.clone();
-            let status = asking.status();
+            let (status, elapsed) = (asking.status(), page::elapsed(work));
             failure.observed =
                 Some(Box::new(Observed { status, healthy: false, console_errors: None, elapsed }));
-            let outcome = AcceptanceOutcome::Failed;
-            failure.acceptance.push(Acceptance { name: AcceptanceName::Health, outcome, message });
+            let message = failure.message.clone();
+            let failed = Acceptance::new(AcceptanceName::Health, AcceptanceOutcome::Failed, message);
+            failure.acceptance.push(failed);
             Err(failure.because("url", url))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use deploy_core::time::Span;
 use http::Uri;
@@ -111,14 +111,23 @@ pub trait Resolve {
     fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 }
 
-/// The resolver of the operating system.
+/// The resolver of the operating system. Names below `localhost` are this machine (RFC 6761, section 6.3), also where
+/// that does not know it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((host, port)).await?.take(ADDRESSES).collect())
+        match tokio::net::lookup_host((host, port)).await {
+            Ok(addresses) => Ok(addresses.take(ADDRESSES).collect()),
+            Err(_) if is_local(host) => Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]),
+            Err(error) => Err(error),
+        }
     }
+}
+
+fn is_local(host: &str) -> bool {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// Resolves the host of a URL once, refuses it if *any* of its addresses may not be connected to, and gives the target

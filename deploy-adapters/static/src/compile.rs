@@ -40,12 +40,21 @@ fn steps(outline: &Outline) -> Vec<Step> {
         let publish = Step::act(StepId::literal(PUBLISH), "store the site as an immutable release");
         steps.push(publish.undone_by("remove what was staged").within(PUBLISH_TIMEOUT));
     }
-    let check_timeout = Span::from_millis(outline.health.policy.deadline.as_millis().saturating_add(30_000));
-    let check = |id, title| Step::check(StepId::literal(id), title).within(check_timeout);
+    let policy = &outline.health.policy;
+    let check_timeout = Span::from_millis(policy.deadline.as_millis().saturating_add(30_000));
+    let check = |id, title: String| Step::check(StepId::literal(id), title).within(check_timeout);
     let switch = Step::switch(StepId::literal(SWITCH), "send traffic to the new release");
-    steps.push(check(CHECK_CANDIDATE, "ask the new release before anybody else can"));
+    let asking = "ask the new release before anybody else can";
+    steps.push(match &policy.browser {
+        None => check(CHECK_CANDIDATE, asking.to_owned()),
+        Some(browser) => {
+            let both =
+                Span::from_millis(check_timeout.as_millis().saturating_add(browser.longest().as_millis()));
+            check(CHECK_CANDIDATE, format!("{asking}: {}", browser.asks_for())).within(both)
+        }
+    });
     steps.push(switch.undone_by("send traffic back to the release before").within(SWITCH_TIMEOUT));
-    steps.push(check(CHECK_PUBLIC, "ask the public address for the new release"));
+    steps.push(check(CHECK_PUBLIC, "ask the public address for the new release".to_owned()));
     steps.into_iter().map(|step| step.tried(RETRY)).collect()
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use deploy_browser::{Browser, Look};
+use deploy_core::acceptance::Acceptance;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest};
@@ -22,7 +24,7 @@ use deploy_core::time::Span;
 use deploy_edge::{
     CandidateOptions, Depth, EdgeClient, Status, candidate_host, remove_release, sweep_staging,
 };
-use deploy_probe::{Address, Attempt, Judgement, Prober, Target, check};
+use deploy_probe::{Address, AddressPolicy, Attempt, Judgement, Prober, Target, check};
 
 use crate::artifact::{self, edge_digest};
 use crate::build;
@@ -58,6 +60,7 @@ pub struct StaticExecutor {
     edge_address: Option<SocketAddr>,
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
+    browser: Browser,
     /// Digests published by deployments that are not finished: the records don't name them yet.
     fresh: Mutex<BTreeMap<DeploymentId, Digest>>,
     /// Deployments that publish now: what they store is not among the fresh ones before it is there.
@@ -74,9 +77,16 @@ impl StaticExecutor {
             edge_address: config.edge_address,
             sources,
             clock,
+            browser: Browser::new(None, None),
             fresh: Mutex::default(),
             publishing: Mutex::default(),
         }
+    }
+
+    /// The browser that pages are looked at with; the Chromium on `PATH` unless said, which keeps no pictures.
+    #[must_use]
+    pub fn with_browser(self, browser: Browser) -> Self {
+        Self { browser, ..self }
     }
 
     fn publishing(&self) -> std::sync::MutexGuard<'_, BTreeSet<DeploymentId>> {
@@ -134,7 +144,34 @@ impl StaticExecutor {
         };
         let before = routing::touched(&self.edge, cx).await?;
         let passed = self.ask(&target, &digest, cx, log).await?;
-        Ok(routing::remember(passed, &before))
+        let acceptance = self.look(target, cx, log).await?.into_iter().collect();
+        Ok(routing::remember(Output { acceptance, ..passed }, &before))
+    }
+
+    /// Has a browser load the page under its public name, from where nobody else can reach it.
+    async fn look(
+        &self,
+        target: Target,
+        cx: &StepContext,
+        log: &StepLog,
+    ) -> Result<Option<Acceptance>, Failure> {
+        let outline = cx.plan.outline();
+        let Some(policy) = &outline.health.policy.browser else { return Ok(None) };
+        let edge = reachable(self.status().await?.address);
+        let look = Look {
+            url: format!("{}{}", url(&outline.access, edge).trim_end_matches('/'), policy.path),
+            target,
+            policy,
+            others: AddressPolicy::public_only(),
+            neighbours: Some(edge),
+            profile: self.paths.workspace(cx.deployment).join("browser"),
+            hidden: Redactor::default(),
+            cancel: &cx.cancel,
+        };
+        let checked = self.browser.check(cx.deployment, outline, look).await?;
+        let said = format!("{} {}: {}", checked.name.as_str(), checked.outcome.as_str(), checked.message);
+        log.line(LogSource::System, LogLevel::Info, &said);
+        Ok(Some(checked))
     }
 
     /// Asks the public address, on the shared port and on one of its own.
@@ -216,7 +253,10 @@ impl Executor for StaticExecutor {
     }
 
     fn compile(&self, outline: &Outline) -> Compiled {
-        compile::compile(outline, self.edge_address.map(|address| url(&outline.access, address)))
+        let address = self.edge_address.map(|address| url(&outline.access, address));
+        let mut compiled = compile::compile(outline, address);
+        self.browser.object(outline, &mut compiled);
+        compiled
     }
 
     async fn survey(&self, request: &SurveyRequest<'_>) -> Result<Vec<Reason>, Failure> {

@@ -91,6 +91,7 @@ async fn run(state: &State, args: &ServeArgs) -> Result<Exit, Failed> {
         tokens: Some(tokens),
         limits: limits(),
         uploads: Some(state.uploads()),
+        screenshots: Some(state.screenshots()),
         instruments: instruments.clone(),
         ..Parts::of(engine.clone())
     });

@@ -1,5 +1,7 @@
 //! `verify`: one health check of something that is already running.
 
+mod page;
+
 use deploy_core::cancel::Cancel;
 use deploy_core::engine::SystemClock;
 use deploy_core::health::HealthPolicy;
@@ -36,14 +38,24 @@ pub(crate) async fn verify(cx: &Context, args: VerifyArgs) -> Result<Exit, Faile
         healthy_after: 1,
         deadline: args.deadline,
         expected_status: args.expected_status,
-        expected_body: args.expected_body,
+        expected_body: args.expected_body.clone(),
         first_byte: args.first_byte,
         ..HealthPolicy::default()
     };
     let prober = Prober::default();
     let mut asking = AskingUrl::new(&prober, (&args.url, paths), (&addresses, &resolver), &policy);
     let clock = || SystemClock.now();
-    match decide(&mut asking, &policy, clock, &Cancel::new(), |_| {}).await {
+    let cancel = Cancel::new();
+    let passed = decide(&mut asking, &policy, clock, &cancel, |_| {}).await;
+    let looked = match (&passed, args.browser) {
+        (Ok(_), true) => Some(page::look(&args, &cancel).await?),
+        (Ok(_) | Err(_), _) => None,
+    };
+    let (passed, page) = match (passed, looked) {
+        (Ok(_), Some(Err(failure))) => (Err(failure), None),
+        (passed, looked) => (passed, looked.and_then(Result::ok)),
+    };
+    match passed {
         Ok(passed) => {
             if cx.json {
                 let good = asking.answered();
@@ -54,6 +66,7 @@ pub(crate) async fn verify(cx: &Context, args: VerifyArgs) -> Result<Exit, Faile
                     "path": good.map(|good| &good.path),
                     "status": good.map(|good| good.status),
                     "firstByteMs": good.map(|good| good.first_byte.as_millis()),
+                    "page": page.and_then(|checked| checked.page),
                 }));
             } else {
                 result(&args.url);

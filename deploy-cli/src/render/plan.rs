@@ -159,6 +159,9 @@ fn values(text: &mut String, plan: &PlanDocument) {
     let asked = format!("GET {}, healthy within {}", health.path, health.deadline);
     let found = plan.detection.health_path.as_ref().map(|found| &found.evidence);
     row(text, "health", &asked, found, plan.health.origin);
+    if let Some(browser) = &health.browser {
+        row(text, "browser", &browser.asks_for(), None, Origin::Explicit);
+    }
     let url = plan.access.url.as_deref().unwrap_or(&plan.access.host);
     row(text, "address", url, None, plan.access.origin);
     let rollback = if plan.policy.automatic_rollback { "automatic" } else { "by hand" };

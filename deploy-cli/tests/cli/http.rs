@@ -40,6 +40,19 @@ pub(crate) fn get_path(url: &str, path: &str) -> Answer {
     request(address, "GET", path, &host, "", "")
 }
 
+/// Head and body of an answer that is no text.
+pub(crate) fn get_bytes(url: &str) -> (String, Vec<u8>) {
+    let (host, address, path) = parts(url);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+    let body = answer.split_off(end + 4);
+    (String::from_utf8_lossy(&answer).into_owned(), body)
+}
+
 pub(crate) fn request(
     address: SocketAddr,
     method: &str,

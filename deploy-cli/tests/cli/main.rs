@@ -8,6 +8,7 @@ mod http;
 
 mod backup;
 mod bad_input;
+mod browser;
 mod control;
 mod curl;
 mod disk;

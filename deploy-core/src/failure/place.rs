@@ -38,6 +38,8 @@ impl FailureCode {
             | Self::ReleaseExited
             | Self::OutOfMemory
             | Self::WrongRelease
+            | Self::PageFailed
+            | Self::BrowserUnavailable
             | Self::SwitchRefused
             | Self::HostTaken
             | Self::PortUnavailable => &[PhaseName::Verify],
@@ -63,6 +65,7 @@ impl FailureCode {
             Self::StepTimedOut => Some("limits.buildTimeout"),
             Self::RunTimedOut => Some("limits.runTimeout"),
             Self::Unhealthy => Some("health"),
+            Self::PageFailed | Self::BrowserUnavailable => Some("health.browser"),
             Self::ReleaseExited => Some("runtime.start"),
             Self::OutOfMemory => Some("limits.memory"),
             Self::ImageUnavailable => Some("runtime.image"),

@@ -124,6 +124,7 @@ impl Ended {
             (
                 _,
                 FailureCode::Unhealthy
+                | FailureCode::PageFailed
                 | FailureCode::WrongRelease
                 | FailureCode::ReleaseExited
                 | FailureCode::OutOfMemory,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
+use crate::browser::BrowserPolicy;
 use crate::detect::{Detection, Found};
 use crate::evidence::Fact;
 use crate::health::{HealthCheck, HealthPolicy};
@@ -523,15 +524,7 @@ fn health(
     let wanted = &profile.health;
     let (path, origin) = prefer(wanted.path.as_ref(), detection.health_path.as_ref())
         .unwrap_or_else(|| ("/".to_owned(), Origin::Default));
-    if !path.starts_with('/') || path.starts_with("//") || path.chars().any(|c| c.is_control() || c == ' ') {
-        reasons.push(
-            Reason::new(
-                ReasonCode::HealthPathInvalid,
-                format!("the health path {path:?} is not an absolute path"),
-            )
-            .set("begin it with one slash", "health.path = \"/\""),
-        );
-    }
+    absolute(&path, ("the health path", "health.path"), reasons);
     let usual = HealthPolicy::default();
     let policy = HealthPolicy {
         check: health_check(wanted, reasons),
@@ -545,6 +538,7 @@ fn health(
         expected_status: wanted.expected_status,
         expected_body: wanted.expected_body.clone(),
         first_byte: wanted.first_byte,
+        browser: browser(wanted, reasons),
     };
     let (needed, deadline) = (u64::from(policy.healthy_after), policy.deadline.as_millis());
     bounded(reasons, "health.out_of", policy.out_of.map_or(needed, u64::from), needed, 100);
@@ -557,6 +551,34 @@ fn health(
     bounded(reasons, "health.deadline", policy.deadline.as_millis(), 1, 3_600_000);
     bounded(reasons, "health.expected_status", u64::from(policy.expected_status.unwrap_or(200)), 100, 599);
     Health { policy, origin }
+}
+
+fn absolute(path: &str, (what, field): (&str, &str), reasons: &mut Vec<Reason>) {
+    if !path.starts_with('/') || path.starts_with("//") || path.chars().any(|c| c.is_control() || c == ' ') {
+        let message = format!("{what} {path:?} is not an absolute path");
+        let mut reason = Reason::new(ReasonCode::HealthPathInvalid, message)
+            .set("begin it with one slash", format!("{field} = \"/\""));
+        reason.profile_field = Some(field.to_owned());
+        reasons.push(reason);
+    }
+}
+
+fn browser(wanted: &HealthProfile, reasons: &mut Vec<Reason>) -> Option<BrowserPolicy> {
+    let wanted = wanted.browser.as_ref().filter(|wanted| wanted.enabled.unwrap_or(true))?;
+    let usual = BrowserPolicy::default();
+    let policy = BrowserPolicy {
+        path: wanted.path.clone().unwrap_or(usual.path),
+        timeout: wanted.timeout.unwrap_or(usual.timeout),
+        wait: wanted.wait.unwrap_or(usual.wait),
+        max_console_errors: wanted.max_console_errors.unwrap_or(usual.max_console_errors),
+        screenshot: wanted.screenshot.unwrap_or(usual.screenshot),
+    };
+    absolute(&policy.path, ("the path of the page", "health.browser.path"), reasons);
+    bounded(reasons, "health.browser.timeout", policy.timeout.as_millis(), 1, 120_000);
+    bounded(reasons, "health.browser.wait", policy.wait.as_millis(), 0, 30_000);
+    let most = u64::from(policy.max_console_errors);
+    bounded(reasons, "health.browser.max_console_errors", most, 0, 1_000);
+    Some(policy)
 }
 
 fn health_check(wanted: &HealthProfile, reasons: &mut Vec<Reason>) -> HealthCheck {

@@ -5,6 +5,7 @@
 //! Text from outside becomes markup nowhere: `maud` escapes whatever stands in a template, the script only
 //! sets `textContent`, and the policy of [`layout`] forbids scripts and styles that are not our two files.
 
+mod acceptance;
 mod assets;
 mod compare;
 mod controls;

@@ -315,6 +315,7 @@ fn values(plan: &PlanDocument) -> Markup {
             }
             @if let Some(port) = plan.network.internal_port { dt { "Port" } dd { (port) (from(plan.network.origin)) } }
             dt { "Health" } dd { (clean(&health)) (from(plan.health.origin)) }
+            @if let Some(browser) = &plan.health.policy.browser { dt { "Browser" } dd { (clean(&browser.asks_for())) } }
             dt { "Address" } dd { (link(plan.access.url.as_deref().unwrap_or(&plan.access.host))) (from(plan.access.origin)) }
             dt { "Kept" } dd { (plan.policy.keep) " releases; rollback " @if plan.policy.automatic_rollback { "automatic" } @else { "by hand" } }
             dt { "Fingerprint" } dd { code { (plan.fingerprint.short()) } }

@@ -8,6 +8,7 @@ use deploy_core::queue;
 use deploy_core::status::{Status, StepStatus, StepStatusName};
 use maud::{Markup, html};
 
+use super::acceptance;
 use super::controls;
 use super::layout::{Frame, Place, part};
 use super::log::{self, LogFilter};
@@ -68,6 +69,7 @@ fn moving(frame: &Frame, view: &View, place: Option<&queue::Place>) -> Markup {
         @if let Some(place) = place { (waiting(place)) }
         (controls::section(frame, view))
         (outcome::section(frame, status))
+        (acceptance::section(status))
         (steps(status))
     }
 }

@@ -34,6 +34,7 @@ const POLICY: [(&str, &str, Option<Scope>); 45] = [
     ("POST", "/api/deployments/{id}/redeploy", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/abandon", Some(Scope::Admin)),
     ("GET", "/api/deployments/{id}/queue", Some(Scope::Read)),
+    ("GET", "/api/deployments/{id}/screenshot", Some(Scope::Read)),
     ("GET", "/api/resources/{id}/admission", Some(Scope::Deploy)),
     ("POST", "/api/deployments/{id}/recheck", Some(Scope::Deploy)),
     ("GET", "/api/resources/{id}/releases", Some(Scope::Read)),
