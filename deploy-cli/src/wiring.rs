@@ -9,9 +9,10 @@ use deploy_core::engine::{Previewer, SystemClock};
 use deploy_core::failure::Failure;
 use deploy_core::id::Name;
 use deploy_core::port::{Clock, Executor, Sources};
+use deploy_core::size::Size;
 use deploy_core::spec::{FlyProfile, SecretRef};
 use deploy_detect::Catalogue;
-use deploy_docker::{DockerConfig, DockerExecutor, EngineFacts};
+use deploy_docker::{DockerConfig, DockerExecutor, EngineFacts, ImageUse};
 use deploy_fly::{FlyConfig, FlyExecutor};
 use deploy_source::{GitPolicy, SourceReader};
 use deploy_static::{StaticConfig, StaticExecutor};
@@ -29,6 +30,11 @@ pub(crate) const EDGE_ADDRESS: SocketAddr =
 
 /// The variable that says what may be fetched from beside public hosts over https and ssh.
 const GIT_ALLOW: &str = "DEPLOY_GIT_ALLOW";
+
+/// The variable that says how much the engine's builder may keep for later builds.
+const BUILD_CACHE: &str = "DEPLOY_DOCKER_BUILD_CACHE";
+/// Many builds of ordinary projects, and no small disk full.
+const BUILD_CACHE_SIZE: Size = Size::from_mib(20 * 1024);
 
 /// Reads sources, and fetches them from where `DEPLOY_GIT_ALLOW` says.
 pub(crate) fn sources() -> SourceReader {
@@ -72,6 +78,7 @@ pub(crate) fn docker_executor(state: &State, installation: Name) -> DockerExecut
         edge_socket: deploy_edge::control_socket(&state.edge()),
         edge_address: Some(edge_address(state)),
         serves_sites: true,
+        build_cache: Some(build_cache()),
     };
     let sources: Arc<dyn Sources> = Arc::new(sources());
     let resolve = Arc::new(|secret: &SecretRef| std::env::var(&secret.env).ok());
@@ -115,6 +122,24 @@ pub(crate) fn require_flyctl(state: &State, fly: &FlyProfile) -> Result<(), Fail
 fn docker_host() -> String {
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
     host.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// How much the engine's builder may keep for later builds.
+fn build_cache() -> Size {
+    let said = std::env::var(BUILD_CACHE).ok().filter(|said| !said.is_empty());
+    let Some(said) = said else { return BUILD_CACHE_SIZE };
+    said.parse().unwrap_or_else(|error| {
+        tracing::warn!("{BUILD_CACHE}: {error}; {BUILD_CACHE_SIZE} are kept");
+        BUILD_CACHE_SIZE
+    })
+}
+
+/// What the images of this installation's releases take on the engine's disk.
+pub(crate) async fn docker_disk_use(state: &State) -> Result<Vec<ImageUse>, Failure> {
+    match state.named() {
+        Some(installation) => docker_executor(state, installation).disk_use().await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What the engine says about itself.

@@ -1,11 +1,14 @@
 //! The docker target beside what people would use instead, in one run: from the command to the first answer of the
-//! new version, and back again, with requests all the while.
+//! new version, and back again, with requests all the while. Debian's docker-compose is passed over, loudly, where it is
+//! not installed.
 //!
 //! `cargo bench -p deploy-tests --bench docker`; `DEPLOY_BENCH_RUNS` sets the number of runs (10), and
 //! `DEPLOY_TEST_BIN_DIR` names a directory with the `deploy` to measure. Each figure is the median with the least and
 //! the most. Look at the differences: the machine is never quiet.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use deploy_tests::docker::{Engine, docker};
@@ -60,6 +63,44 @@ impl Bench {
         took
     }
 
+    /// From `docker-compose up` with the other image to its first answer, over and over under load; and how many
+    /// requests failed of how many. `None` without docker-compose.
+    fn compose(&self, runs: usize) -> Option<(Vec<f64>, usize, usize)> {
+        let directory = self.installation.path("compose");
+        std::fs::create_dir_all(&directory).expect("the bench's directory can be written");
+        let address = SocketAddr::from(([127, 0, 0, 1], self.installation.edge().port() + 500));
+        let project = format!("bench{}", std::process::id());
+        let run = |words: &[&str]| {
+            let words = [&["--project-name", &project], words].concat();
+            compose(&directory, &words)
+        };
+        let up = |number: usize| {
+            let file = format!(
+                "version: '3'\nservices:\n  web:\n    image: {}\n    ports: ['{address}:{PORT}']\n",
+                self.images[number]
+            );
+            std::fs::write(directory.join("docker-compose.yml"), file).expect("it can be written");
+            run(&["up", "-d"])
+        };
+        up(1).then_some(())?;
+        let is = |page| {
+            let answer = Connection::once(address, "raw", "/").ok()?;
+            (Page::of(&answer.body)? == page).then_some(())
+        };
+        wait::until("the first answer", SOON, || is(Page(2)));
+        let load = Load::start(address, "raw", &[Manner::KeepAlive, Manner::OneShot]);
+        let took = (0..runs).map(|run| {
+            let started = Instant::now();
+            assert!(up(run % 2), "docker-compose fails");
+            wait::until("the new answer", SOON, || is(Page(run % 2 + 1)));
+            millis(started)
+        });
+        let took = took.collect();
+        let visits = load.finish();
+        assert!(run(&["down"]), "docker-compose fails");
+        Some((took, visits.iter().filter(|visit| visit.outcome.is_err()).count(), visits.len()))
+    }
+
     /// From a command to the first answer of what it leads to, and to its own end.
     fn until_answered(&self, page: Page, arguments: &[&str]) -> (f64, f64) {
         let started = Instant::now();
@@ -71,6 +112,14 @@ impl Bench {
         let _ = running.wait().well();
         (answered, millis(started))
     }
+}
+
+/// Whether docker-compose does something.
+#[expect(clippy::disallowed_methods, reason = "the named place of this bench: what it is measured beside")]
+fn compose(directory: &Path, words: &[&str]) -> bool {
+    let mut command = Command::new("docker-compose");
+    command.args(words).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn millis(since: Instant) -> f64 {
@@ -101,6 +150,17 @@ fn main() {
         ups.push(answered);
         whole.push(ended);
     }
+    let visits = load.finish();
+    let failed = visits.iter().filter(|visit| visit.outcome.is_err()).count();
+    println!("{} requests during {runs} switches, {failed} failed", visits.len());
+    match bench.compose(runs.min(4)) {
+        Some((took, failed, visits)) => {
+            println!("{visits} requests during {} switches of docker-compose, {failed} failed", took.len());
+            say("docker-compose up until the new version answers", took);
+        }
+        None => println!("*** NOT MEASURED: docker-compose is not there ***"),
+    }
+    let load = Load::start(bench.installation.edge(), Installation::HOST, &manners);
     say("docker run until its first answer", raw);
     say("deploy up until the new version answers", ups);
     say("deploy up until it has ended, the old version retired", whole);
@@ -123,5 +183,5 @@ fn main() {
     }
     let visits = load.finish();
     let failed = visits.iter().filter(|visit| visit.outcome.is_err()).count();
-    println!("{} requests meanwhile, {failed} failed", visits.len());
+    println!("{} requests during the rollbacks, {failed} failed", visits.len());
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use deploy_core::port::{
 use deploy_core::reason::Reason;
 use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use deploy_core::secret_hash::SecretKey;
+use deploy_core::size::Size;
 use deploy_core::step_log::StepLog;
 use deploy_core::time::Timestamp;
 
@@ -50,6 +52,20 @@ pub struct DockerConfig {
     /// Whether this program can serve a finished site: called as `site serve DIRECTORY` it serves what `site publish
     /// SOURCE DIRECTORY` left there on port 80. Without it, finished sites are refused.
     pub serves_sites: bool,
+    /// How much the engine's builder may keep for later builds, freed behind builds of ours; without it, that is the
+    /// engine's own business.
+    pub build_cache: Option<Size>,
+}
+
+/// What an image of a release takes on the engine's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageUse {
+    /// The resource, its environment and the release: `web/production v7`.
+    pub release: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// How many of them it shares with other images, if the engine says.
+    pub shared: Option<u64>,
 }
 
 /// What an engine says about itself.
@@ -73,6 +89,9 @@ pub struct DockerExecutor {
     front: Front,
     edge_address: Option<SocketAddr>,
     serves_sites: bool,
+    build_cache: Option<Size>,
+    /// Whether anything was built since the builder's cache was looked after.
+    built: AtomicBool,
     sources: Arc<dyn Sources>,
     clock: Arc<dyn Clock>,
     resolve: Resolve,
@@ -98,6 +117,8 @@ impl DockerExecutor {
             front: Front::new(&config.edge_socket),
             edge_address: config.edge_address,
             serves_sites: config.serves_sites,
+            build_cache: config.build_cache,
+            built: AtomicBool::new(false),
             sources,
             clock,
             resolve,
@@ -172,6 +193,25 @@ impl DockerExecutor {
         })
     }
 
+    /// What the images of this installation's releases take, by release.
+    ///
+    /// # Errors
+    /// `target_unavailable`, with what the system said.
+    pub async fn disk_use(&self) -> Result<Vec<ImageUse>, Failure> {
+        Ok(image::disk_use(&self.engine, &self.owner).await?)
+    }
+
+    /// Bounds what the builder keeps, where something was built since. A bound that can't be kept now is kept later.
+    async fn bound_cache(&self) {
+        let Some(keep) = self.build_cache.filter(|_| self.built.swap(false, Ordering::Relaxed)) else {
+            return;
+        };
+        if let Err(error) = build::cache::prune(&self.engine, keep).await {
+            tracing::warn!(%error, "the builder's cache could not be bounded");
+            self.built.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn names<'a>(&'a self, cx: &'a StepContext) -> Names<'a> {
         Names {
             owner: &self.owner,
@@ -207,6 +247,7 @@ impl DockerExecutor {
             BUILD => {
                 let secrets = Secrets::for_build(&cx.plan.outline().profile, &self.resolve)?;
                 let sources = self.sources.as_ref();
+                self.built.store(true, Ordering::Relaxed);
                 build::build(engine, &self.paths, sources, &names, cx, &secrets, log).await
             }
             IMAGE => {
@@ -357,7 +398,9 @@ impl Executor for DockerExecutor {
             self.remove_workspace(deployment).await?;
         }
         reclaim::reclaim(&self.engine, &self.owner, seen, &keep).await?;
-        self.forget_secrets(held, &keep).await
+        self.forget_secrets(held, &keep).await?;
+        self.bound_cache().await;
+        Ok(())
     }
 
     fn keeps_output(&self) -> bool {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::Digest;
+use deploy_core::id::{Digest, Name};
 use deploy_core::log::LogLevel;
 use deploy_core::plan::Output;
 use deploy_core::port::{Probe, StepContext};
@@ -20,7 +20,8 @@ use deploy_core::step_log::StepLog;
 use futures_util::StreamExt as _;
 
 use crate::engine::{Engine, EngineError, Sort};
-use crate::names::Names;
+use crate::executor::ImageUse;
+use crate::names::{Names, repositories};
 use crate::progress::Progress;
 use crate::project::images;
 use crate::reference::ImageReference;
@@ -33,6 +34,29 @@ pub(crate) async fn find(engine: &Engine, name: &str) -> Result<Option<ImageInsp
         Err(EngineError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What the images of an installation's releases take, oldest tag last.
+pub(crate) async fn disk_use(engine: &Engine, owner: &Name) -> Result<Vec<ImageUse>, EngineError> {
+    // Engines before API 1.42 don't say what is shared.
+    let options = ListImagesOptionsBuilder::default().shared_size(true).build();
+    let images = engine.read(|docker| async move { docker.list_images(Some(options)).await }).await?;
+    let ours = repositories(owner);
+    let mut used = Vec::new();
+    for image in images {
+        for tag in &image.repo_tags {
+            let Some((repository, tag)) = tag.strip_prefix(&ours).and_then(|tag| tag.split_once(':')) else {
+                continue;
+            };
+            let version = tag.split('-').next().unwrap_or(tag);
+            used.push(ImageUse {
+                release: format!("{repository} {version}"),
+                bytes: u64::try_from(image.size).unwrap_or_default(),
+                shared: u64::try_from(image.shared_size).ok(),
+            });
+        }
+    }
+    Ok(used)
 }
 
 /// What a step that made an image be there leaves, now or when it is read back.

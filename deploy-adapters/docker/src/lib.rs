@@ -50,7 +50,7 @@ mod site;
 mod start;
 mod survey;
 
-pub use executor::{DockerConfig, DockerExecutor, EngineFacts};
+pub use executor::{DockerConfig, DockerExecutor, EngineFacts, ImageUse};
 pub use secrets::Resolve;
 
 /// What a build from a generated Dockerfile never gets, as the first lines of its `.dockerignore`; those of the

@@ -24,9 +24,10 @@ pub(crate) async fn survey(
     resolve: &Resolve,
     request: &SurveyRequest<'_>,
 ) -> Result<Vec<Reason>, Failure> {
-    let mut reasons = taken(front, request).await?;
+    let (taken, found) = tokio::join!(taken(front, request), of_engine(engine, owner, request));
+    let mut reasons = taken?;
     reasons.extend(secrets(resolve, request));
-    match of_engine(engine, owner, request).await {
+    match found {
         Ok(found) => reasons.extend(found),
         Err(error @ (EngineError::Unavailable { .. } | EngineError::Lost { .. })) => {
             reasons.push(Reason::new(ReasonCode::EngineUnavailable, error.to_string()));
@@ -61,15 +62,19 @@ async fn of_engine(
     owner: &Name,
     request: &SurveyRequest<'_>,
 ) -> Result<Vec<Reason>, EngineError> {
-    let info = engine.read(|docker| async move { docker.info().await }).await?;
+    let info = engine.read(|docker| async move { docker.info().await });
+    let gone = async {
+        match request.digest {
+            Some(digest) => Ok(image::whole(engine, digest).await?.is_none().then_some(digest)),
+            None => Ok(None),
+        }
+    };
+    let (info, gone, needed) = tokio::try_join!(info, gone, needed(engine, owner, request))?;
     let mut reasons = Vec::new();
-    if let Some(digest) = request.digest
-        && image::whole(engine, digest).await?.is_none()
-    {
+    if let Some(digest) = gone {
         let message = format!("the image {} is not on this machine any more", digest.short());
         reasons.push(Reason::new(ReasonCode::ArtifactMissing, message).because("image", digest.to_string()));
     }
-    let needed = needed(engine, owner, request).await?;
     reasons.extend(info.docker_root_dir.and_then(|root| too_little_space(Path::new(&root), needed)));
     Ok(reasons)
 }

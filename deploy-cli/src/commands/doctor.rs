@@ -57,6 +57,7 @@ pub(crate) async fn doctor(cx: &Context) -> Result<Exit, Failed> {
         place::control_plane(cx).await,
         edge::edge(cx, records).await,
         engine::engine(&looked, records),
+        engine::releases(&looked),
         clock::clocks(cx, &looked, records).await,
         place::disk(cx),
     ];

@@ -4,6 +4,7 @@ pub(crate) mod context;
 pub(crate) mod ignore;
 
 mod buildkit;
+pub(crate) mod cache;
 mod classic;
 mod proto;
 mod session;

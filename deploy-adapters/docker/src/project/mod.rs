@@ -11,8 +11,7 @@
 //!
 //! Volumes belong to the resource. Nothing here ever removes one, and a rollback does not restore what is in them. What
 //! stays is never replaced either: that would stop it for the live release. A deployment that defines it otherwise is
-//! refused when the turn of that service comes to start, and says which container to remove: what the release has
-//! started and made by then is taken back, but a job that was to complete before it has run. A rollback takes what
+//! refused before a job has run or anything was started, and says which container to remove. A rollback takes what
 //! stays as it is.
 
 pub(crate) mod images;

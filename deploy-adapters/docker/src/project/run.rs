@@ -65,6 +65,10 @@ pub(crate) async fn start(
     volumes::ensure(engine, owner, names, &project).await?;
     let images = images::named_by(&web);
     let starting = Starting { engine, owner, names, cx, secrets, log, images, ground, own };
+    // Before a job has run, or anything was started beside them.
+    for service in project.services.iter().filter(|service| service.role == Role::Stays) {
+        starting.unchanged(service).await?;
+    }
     let mut started = BTreeMap::new();
     for service in project.services.iter().copied() {
         starting.wait(service, &started).await?;
@@ -119,30 +123,36 @@ impl Starting<'_> {
         }
     }
 
+    /// Whether what runs for all releases is what this one defines. A rollback leaves it as it is.
+    async fn unchanged(&self, service: &Service) -> Result<(), Failure> {
+        let name = self.names.staying(&service.name);
+        let wanted = shape::definition(self.cx.plan.outline(), service);
+        let there = containers::find_ours(self.engine, self.owner, &name).await?;
+        let same = |there| containers::label(there, LABEL_CONFIG) == Some(wanted.as_str());
+        if there.as_ref().is_none_or(same) {
+            return Ok(());
+        }
+        let what = format!("the service {} runs as it was defined before", service.name);
+        if self.restoring() {
+            self.log.system(LogLevel::Warn, &format!("{what}: a rollback leaves it so"));
+            return Ok(());
+        }
+        let message = format!("{what}; `docker rm --force {name}` stops and removes it, its volumes stay");
+        Err(Failure::new(FailureCode::ServiceChanged, message).because("container", name))
+    }
+
     /// One for all releases: it is never stopped, and never made otherwise, for one of them.
     async fn staying(&self, service: &Service) -> Result<String, Failure> {
         let name = self.names.staying(&service.name);
-        let wanted = shape::definition(self.cx.plan.outline(), service);
         let id = match containers::find_ours(self.engine, self.owner, &name).await? {
             None => {
                 let message = format!("{} is made, and stays across releases", service.name);
                 self.log.system(LogLevel::Info, &message);
+                let wanted = shape::definition(self.cx.plan.outline(), service);
                 let labels = [(LABEL_STAYS, "true".to_owned()), (LABEL_CONFIG, wanted)];
                 self.create(service, &name, &labels).await?
             }
             Some(there) => {
-                if containers::label(&there, LABEL_CONFIG) != Some(wanted.as_str()) {
-                    let what = format!("the service {} runs as it was defined before", service.name);
-                    if !self.restoring() {
-                        let message = format!(
-                            "{what}; `docker rm --force {name}` stops and removes it, its volumes stay"
-                        );
-                        return Err(
-                            Failure::new(FailureCode::ServiceChanged, message).because("container", name)
-                        );
-                    }
-                    self.log.system(LogLevel::Warn, &format!("{what}: a rollback leaves it so"));
-                }
                 let id = there.id.clone().unwrap_or_default();
                 if containers::is_running(&there) {
                     return Ok(id);

@@ -4,7 +4,7 @@ use deploy_core::detect::Detection;
 use deploy_core::port::{Executor as _, Keep};
 use deploy_core::spec::{Profile, Strategy};
 
-use crate::harness::{base_images, world};
+use crate::harness::{World, base_images, command, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stage_and_arguments_of_the_users_dockerfile_are_used() {
@@ -142,4 +142,38 @@ async fn the_same_source_and_plan_is_not_built_again_and_another_one_is() {
     world.deploy(&mut third).await.expect("a release");
     assert_eq!(world.get().await, (200, "one".to_owned()));
     world.close().await;
+}
+
+/// What the builder keeps for later builds, as the docker command tells it.
+fn kept_by_the_builder(world: &World) -> String {
+    let words = ["system", "df", "--verbose", "--format", "{{json .BuildCache}}"];
+    let said = command("docker", &words).env("DOCKER_HOST", &world.host).output().expect("it can be asked");
+    assert!(said.status.success(), "{said:?}");
+    String::from_utf8_lossy(&said.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inv_39_what_the_builder_keeps_is_bounded() {
+    let Some(unbounded) = world().await else { return };
+    let bound = Some("1MiB".parse().expect("a size"));
+    let bounded = World::with(&unbounded.host, bound).await;
+    for world in [&unbounded, &bounded] {
+        let mark = format!("made-for-{}", world.owner);
+        let layer = format!("RUN echo {mark} && head -c 4194304 /dev/urandom > /tmp/filled");
+        let profile = world.app("one");
+        let dockerfile = format!(
+            "FROM busybox:stable\n{layer}\nCOPY www /www\nUSER 1000\nCMD [\"httpd\",\"-f\",\"-p\",\"8080\",\"-h\",\"/www\"]\n"
+        );
+        world.write("Dockerfile", &dockerfile);
+        let mut run = world.run(profile);
+        world.steps(&mut run, "start").await.expect("an image");
+        world.undo_all(&run).await;
+        world.executor.finish(run.id).await.expect("a clean end");
+        assert!(kept_by_the_builder(world).contains(&mark), "the builder keeps what it made");
+        world.executor.reclaim(&Keep::default()).await.expect("a clean-up");
+    }
+    let kept = kept_by_the_builder(&bounded);
+    assert!(!kept.contains(&format!("made-for-{}", bounded.owner)), "more is kept than may be: {kept}");
+    unbounded.close().await;
+    bounded.close().await;
 }

@@ -23,6 +23,7 @@ use deploy_core::port::{
     Executor, Ids as _, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, Survey,
 };
 use deploy_core::reason::Reason;
+use deploy_core::size::Size;
 use deploy_core::spec::{Actor, Profile, SecretRef, Source, Spec};
 use deploy_core::time::Timestamp;
 use deploy_docker::{DockerConfig, DockerExecutor};
@@ -139,6 +140,11 @@ pub(crate) async fn world() -> Option<World> {
 impl World {
     /// A world on an engine that has the base images.
     pub(crate) async fn on(host: &str) -> Self {
+        Self::with(host, None).await
+    }
+
+    /// The same, with a bound on what the builder keeps.
+    pub(crate) async fn with(host: &str, build_cache: Option<Size>) -> Self {
         static WORLDS: AtomicU64 = AtomicU64::new(0);
         let docker = Docker::connect_with_host(host).expect("an engine");
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
@@ -165,6 +171,7 @@ impl World {
             edge_socket: socket,
             edge_address: None,
             serves_sites: false,
+            build_cache,
         };
         let executor =
             DockerExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock), resolve);
