@@ -85,7 +85,14 @@ fn inv_05_what_a_project_can_not_do_leaves_the_live_release_and_its_database_as_
     assert!(ran.stdout.contains("the service migrate"), "{ran:?}");
 
     let other = of(Page(2));
-    other.write("compose.yaml", compose(Page(2), &stage.database).replace("MODE: fast", "MODE: slow"));
+    // With a job that would fail if it were run first.
+    let early = "services:\n  a-job:\n    build: .\n    command: [python3, /app.py, nothing]\n";
+    let file = compose(Page(2), &stage.database).replace("MODE: fast", "MODE: slow");
+    let file = file.replace("services:\n", early).replace(
+        "      echo: { condition: service_started }",
+        "      echo: { condition: service_started }\n      a-job: { condition: service_completed_successfully }",
+    );
+    other.write("compose.yaml", file);
     let ran = stage.installation.up(&other, &[]);
     assert_eq!(ran.code, EXECUTION_FAILED, "{ran:?}");
     assert!(ran.stdout.contains("service_changed") && ran.stdout.contains("docker rm --force"), "{ran:?}");

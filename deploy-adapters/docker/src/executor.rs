@@ -57,11 +57,11 @@ pub struct DockerConfig {
     pub build_cache: Option<Size>,
 }
 
-/// What an image of a release takes on the engine's disk.
+/// What an image of releases takes on the engine's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageUse {
-    /// The resource, its environment and the release: `web/production v7`.
-    pub release: String,
+    /// The releases it is the image of, by resource and environment: `web/production v7`.
+    pub releases: Vec<String>,
     /// Its bytes.
     pub bytes: u64,
     /// How many of them it shares with other images, if the engine says.
@@ -193,7 +193,7 @@ impl DockerExecutor {
         })
     }
 
-    /// What the images of this installation's releases take, by release.
+    /// What the images of this installation's releases take.
     ///
     /// # Errors
     /// `target_unavailable`, with what the system said.

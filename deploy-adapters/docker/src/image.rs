@@ -3,11 +3,12 @@
 //! Every release has a tag of ours on its image. An image is identified by its digest alone; the tag is what
 //! says that the image is ours to keep, and only such tags are ever removed.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
-use bollard::models::ImageInspect;
+use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
@@ -36,27 +37,25 @@ pub(crate) async fn find(engine: &Engine, name: &str) -> Result<Option<ImageInsp
     }
 }
 
-/// What the images of an installation's releases take, oldest tag last.
+/// What the images of an installation's releases take, each once, whatever names it has.
 pub(crate) async fn disk_use(engine: &Engine, owner: &Name) -> Result<Vec<ImageUse>, EngineError> {
     // Engines before API 1.42 don't say what is shared.
     let options = ListImagesOptionsBuilder::default().shared_size(true).build();
     let images = engine.read(|docker| async move { docker.list_images(Some(options)).await }).await?;
     let ours = repositories(owner);
-    let mut used = Vec::new();
-    for image in images {
-        for tag in &image.repo_tags {
-            let Some((repository, tag)) = tag.strip_prefix(&ours).and_then(|tag| tag.split_once(':')) else {
-                continue;
-            };
-            let version = tag.split('-').next().unwrap_or(tag);
-            used.push(ImageUse {
-                release: format!("{repository} {version}"),
-                bytes: u64::try_from(image.size).unwrap_or_default(),
-                shared: u64::try_from(image.shared_size).ok(),
-            });
-        }
-    }
-    Ok(used)
+    let release = |tag: &String| {
+        let (repository, tag) = tag.strip_prefix(&ours)?.split_once(':')?;
+        Some(format!("{repository} {}", tag.split('-').next()?))
+    };
+    let of = |image: ImageSummary| {
+        let releases: BTreeSet<String> = image.repo_tags.iter().filter_map(release).collect();
+        (!releases.is_empty()).then(|| ImageUse {
+            releases: releases.into_iter().collect(),
+            bytes: u64::try_from(image.size).unwrap_or_default(),
+            shared: u64::try_from(image.shared_size).ok(),
+        })
+    };
+    Ok(images.into_iter().filter_map(of).collect())
 }
 
 /// What a step that made an image be there leaves, now or when it is read back.

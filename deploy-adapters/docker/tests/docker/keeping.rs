@@ -183,6 +183,11 @@ async fn f28_inv_34_clean_up_keeps_what_it_is_told_and_what_serves() {
     let (first, second, third) =
         (released(&world, "one").await, released(&world, "two").await, released(&world, "three").await);
     assert_eq!(world.images().await.len(), 3);
+    let used = world.executor.disk_use().await.expect("the engine tells");
+    let mut releases: Vec<String> = used.iter().flat_map(|image| image.releases.clone()).collect();
+    releases.sort();
+    assert_eq!(releases, ["web/production v1", "web/production v2", "web/production v3"]);
+    assert!(used.iter().all(|image| image.bytes > 100_000), "{used:?}");
     // The records forget the live release: the route has the last word.
     let keep = Keep { digests: vec![second.digest()], deployments: Vec::new() };
     world.executor.reclaim(&keep).await.expect("a clean-up");

@@ -52,7 +52,7 @@ pub(super) fn engine(looked: &Looked, records: Option<&Standing>) -> Check {
 /// What the releases that are kept take on the engine's disk, each and all together.
 pub(super) fn releases(looked: &Looked) -> Check {
     let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
-    let of = |image: &ImageUse| format!("{} {}", image.release, mib(image.bytes));
+    let of = |image: &ImageUse| format!("{} {}", image.releases.join(" and "), mib(image.bytes));
     let shown: Vec<String> = looked.images.iter().take(SHOWN).map(of).collect();
     let more = looked.images.len().saturating_sub(SHOWN);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
