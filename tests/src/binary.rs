@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The binary, with crash points. Built at most once per test process.
+/// The binary, a debug build: it has crash points. Brought up to date at most once per test process.
 ///
 /// # Panics
 /// If there is none and it can't be built.
@@ -21,16 +21,17 @@ pub fn deploy() -> &'static Path {
     })
 }
 
+/// As the tests of the whole workspace build it: where those run, nothing is left to do.
 fn build() -> PathBuf {
-    let target = target_directory().join("crash-points");
+    let target = target_directory();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let built = command(Path::new(&cargo))
-        .args(["build", "--package", "deploy-cli", "--features", "crash-points", "--target-dir"])
+        .args(["test", "--workspace", "--no-run", "--quiet", "--test", "cli", "--target-dir"])
         .arg(&target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo runs the tests, so it can be started");
-    assert!(built.success(), "deploy could not be built with crash points");
+    assert!(built.success(), "deploy could not be built");
     target.join("debug/deploy")
 }
 

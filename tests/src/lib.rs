@@ -5,7 +5,7 @@
 //!
 //! | you want | take |
 //! |---|---|
-//! | the binary, built once with crash points | [`binary::deploy`] |
+//! | the binary, with crash points | [`binary::deploy`] |
 //! | a state directory with its processes, gone when the test ends | [`Installation`] |
 //! | a site to deploy | [`Site`] |
 //! | one request over a plain socket | [`Connection`] |
@@ -15,9 +15,8 @@
 //! | to wait for something, but not for ever | [`wait::until`] |
 //! | to look at processes and end them | [`processes`] |
 //!
-//! `DEPLOY_TEST_BIN_DIR` names a directory with a `deploy` that was built with the feature
-//! `crash-points`; without it, it is built into `<target>/crash-points`. With `DEPLOY_TEST_KEEP` the
-//! directory of a test that failed stays.
+//! `DEPLOY_TEST_BIN_DIR` names a directory with a `deploy` of a debug build, which has crash points; without it,
+//! it is built where the tests are. With `DEPLOY_TEST_KEEP` the directory of a test that failed stays.
 
 pub mod binary;
 mod connection;

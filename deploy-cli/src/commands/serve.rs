@@ -170,13 +170,14 @@ fn tcp_door(args: &ServeArgs, listen: SocketAddr, has_tokens: bool) -> Result<Do
     })
 }
 
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 fn instrumented(builder: deploy_core::engine::Builder) -> deploy_core::engine::Builder {
     builder
 }
 
-/// Counts moments and ends this process with SIGKILL at the one that was asked for.
-#[cfg(feature = "crash-points")]
+/// Counts moments and ends this process with SIGKILL at the one that was asked for. For crash tests: a build that is
+/// optimised has none of it.
+#[cfg(debug_assertions)]
 fn instrumented(builder: deploy_core::engine::Builder) -> deploy_core::engine::Builder {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
