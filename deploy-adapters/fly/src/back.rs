@@ -6,7 +6,7 @@ use deploy_core::log::LogLevel;
 use crate::app::MACHINES;
 use crate::argv;
 use crate::classify;
-use crate::compile::{ASK_TIMEOUT, RELEASE_TIMEOUT};
+use crate::compile::ASK_TIMEOUT;
 use crate::executor::Work;
 use crate::mark::Mark;
 use crate::paths::{disk, write_whole};
@@ -73,7 +73,7 @@ async fn again(work: &Work<'_>, wanted: &Wanted) -> Result<(), Failure> {
         wait: work.cx.plan.outline().health.policy.deadline,
         back: true,
     });
-    let ran = work.flyctl.stream(&call, &work.watch(RELEASE_TIMEOUT), &work.log).await?;
+    let ran = work.flyctl.stream(&call, &work.watch(work.step.timeout), &work.log).await?;
     // As forwards, the machines are the verdict; a failure is worth a try only where it is transient.
     match classify::failure(&ran, true) {
         Some(failure) if failure.class() != deploy_core::failure::FailureClass::Permanent => Err(failure),

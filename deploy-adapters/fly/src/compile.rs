@@ -22,8 +22,8 @@ pub(crate) const CHECK_PUBLIC: &str = "check-public";
 
 /// How long one question may take, the tries of flyctl itself included.
 pub(crate) const ASK_TIMEOUT: Span = Span::from_secs(60);
-/// How long a rollout may take.
-pub(crate) const RELEASE_TIMEOUT: Span = Span::from_secs(20 * 60);
+/// How long a rollout may take at most.
+const RELEASE_TIMEOUT: Span = Span::from_secs(20 * 60);
 /// What the platform says is asked again with bounds: about half a minute in all.
 const RETRY: Retry = Retry { attempts: 5, backoff: Span::from_secs(1) };
 
@@ -40,6 +40,8 @@ fn steps(outline: &Outline) -> Vec<Step> {
     let app = outline.profile.fly.app.as_deref().unwrap_or("?");
     let policy = &outline.health.policy;
     let patience = Span::from_millis(policy.deadline.as_millis().saturating_add(60_000));
+    // A run that may take less gives its rollout no more.
+    let rollout = RELEASE_TIMEOUT.min(outline.policy.run_timeout);
     let paths = if outline.health.origin == Origin::Default {
         "at the first of /, /healthz, /health, /livez and /readyz, /_health that answers well"
     } else {
@@ -60,10 +62,13 @@ fn steps(outline: &Outline) -> Vec<Step> {
         },
         Step {
             action: StepKind::Switch { needs_check: false },
-            ..Step::switch(name(RELEASE), format!("have fly replace the machines of {app} ({strategy})"))
+            ..Step::switch(
+                name(RELEASE),
+                format!("have fly replace the machines of {app} ({strategy}), within {rollout}"),
+            )
         }
         .undone_by("have fly bring back the image of the verified release before, and check it")
-        .within(RELEASE_TIMEOUT)
+        .within(rollout)
         .tried(RETRY),
         Step::check(
             name(CHECK_RELEASE),

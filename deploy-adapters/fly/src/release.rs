@@ -8,7 +8,6 @@ use deploy_core::time::{Span, Timestamp};
 
 use crate::argv;
 use crate::classify;
-use crate::compile::RELEASE_TIMEOUT;
 use crate::executor::Work;
 use crate::image::IMAGE;
 use crate::platform::{MARK, Machine};
@@ -51,7 +50,7 @@ pub(crate) async fn release(work: &Work<'_>) -> Result<Output, Failure> {
         wait: outline.health.policy.deadline.max(LEAST_WAIT),
         back: restoring.is_some(),
     });
-    let watch = crate::run::Watch { directory: Some(&directory), ..work.watch(RELEASE_TIMEOUT) };
+    let watch = crate::run::Watch { directory: Some(&directory), ..work.watch(work.step.timeout) };
     let ran = work.flyctl.stream(&call, &watch, &work.log).await?;
     let failure = classify::failure(&ran, true).map(|failure| failure.because("command", call.shown()));
     if let (End::Stopped, Some(failure)) = (&ran.end, &failure) {

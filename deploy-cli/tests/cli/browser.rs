@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Place, Run, Running, cannot, listening, serves, tool};
+use crate::common::{Place, Run, Running, cannot, listening, serves, tool, wait_for};
 use crate::http;
 
 const ASKED: &str = "target = \"static\"\n[health.browser]\nwait = \"200ms\"\n";
@@ -62,13 +62,11 @@ fn inv_07_a_page_that_a_browser_finds_broken_gets_no_traffic_and_the_one_before_
     place.write("bad/deploy.toml", &format!("{ASKED}enabled = false\n"));
     up(&place, "bad").exits(0);
     assert!(place.newest().get("acceptance").is_none());
-    // Nothing of the browser is left.
-    let work = std::fs::read_dir(place.state().join("work")).unwrap();
-    assert_eq!(
-        work.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("dep_"))
-            .count(),
-        0
-    );
+    // Nothing of the browser is left once the deployment is tidied up after.
+    wait_for("the workspaces to be gone", || {
+        let work = std::fs::read_dir(place.state().join("work")).unwrap().flatten();
+        work.filter(|entry| entry.file_name().to_string_lossy().starts_with("dep_")).count() == 0
+    });
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::{Place, Run, Running, cannot, keys, snapshot, tool, wait_for};
+use rustix::process::Signal;
+
+use crate::common::{Place, Run, Running, cannot, keys, kill, snapshot, tool, wait_for};
 
 const TOKEN: &str = "fm2_lJPECAAAAAAAC1nocanaryXFxBCanary+/9canary==";
 const TOML: &str = "target = \"fly\"\nresource = \"web\"\n[fly]\napp = \"web\"\n[health]\n\
@@ -86,7 +88,11 @@ fn serve(state: PathBuf) -> String {
             let Ok(text) = std::fs::read(&state) else { return };
             let state: Value = serde_json::from_slice(&text).unwrap_or_default();
             let status = state["apps"]["web"]["answers"].as_u64().unwrap_or(200);
-            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            let page = state["apps"]["web"]["page"].as_str().unwrap_or("ok");
+            let length = page.len();
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+            );
             let _ = stream.write_all(answer.as_bytes());
         }
     });
@@ -282,6 +288,63 @@ fn exits_7_8_and_9_a_build_that_hangs_is_left_stopped_and_not_doubled() {
     assert_eq!(status["exitCode"], 7);
     wait_for("flyctl to be gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     assert_eq!(fly.live(), served);
+}
+
+#[test]
+fn exit_10_something_goes_wrong_inside_and_production_is_untouched() {
+    let Some(fly) = Fly::new() else { return };
+    let served = fly.with_v1();
+    // Where workspaces belong there is none to be had.
+    let work = fly.place.state().join("work/fly");
+    std::fs::remove_dir_all(&work).unwrap();
+    std::fs::write(&work, "in the way").unwrap();
+    fly.run(&["up", "two"]).exits(10).prints_nothing().says("[internal]");
+    assert_eq!(fly.live(), served);
+    assert_eq!(fly.place.newest()["liveNow"]["release"], "v1");
+}
+
+#[test]
+fn exit_130_interrupted_before_anything_started_nothing_was_asked_of_fly() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let Some(fly) = Fly::new() else { return };
+    // A configuration that never comes: nothing is submitted before it was read.
+    let pipe = fly.place.text("pipe");
+    assert!(tool(&["mkfifo", &pipe]));
+    let mut up = Running::start(fly.command(&["up", "one", "--config", &pipe]));
+    let pid = up.child.id().cast_signed();
+    wait_for("it to wait", || is_asleep(pid));
+    kill(pid, Signal::INT);
+    let status = up.child.wait().unwrap();
+    // What a shell calls 130.
+    assert_eq!(status.signal(), Some(2), "{status:?}");
+    assert_eq!(fly.calls(), Vec::<Value>::new());
+    assert!(!fly.place.state().join("serve.lock").exists());
+}
+
+fn is_asleep(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ours = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    stat.contains(") S ") && ours.windows(2).any(|two| two == b"up")
+}
+
+#[test]
+fn a_page_that_a_browser_finds_broken_fails_but_stays_while_its_status_is_200() {
+    if !tool(&["chromium", "--version"]) {
+        return cannot("chromium", "it is not installed");
+    }
+    let Some(fly) = Fly::new() else { return };
+    fly.with_v1();
+    let mut world = fly.world();
+    world["apps"]["web"]["page"] = "<script>console.error('no basket')</script>".into();
+    fly.place.write("world/state.json", &world.to_string());
+    fly.place.write("two/deploy.toml", &format!("{TOML}[health.browser]\nwait = \"200ms\"\n"));
+    let up = fly.run(&["up", "two"]);
+    up.exits(1).prints_nothing().says("[page_failed]").says("no basket").says("DEPLOY-BROWSER failed");
+    let status = fly.place.newest();
+    assert_eq!(status["status"], "failed", "its status is 200, so it is not rolled back: {status:#}");
+    let page =
+        status["acceptance"].as_array().unwrap().iter().find(|c| c["name"] == "DEPLOY-BROWSER").unwrap();
+    assert!(fly.place.state().join(page["page"]["screenshot"]["file"].as_str().unwrap()).is_file());
 }
 
 #[test]

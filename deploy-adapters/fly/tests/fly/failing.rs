@@ -51,7 +51,7 @@ impl<'a> Bench<'a> {
         Self::new(lab, lab.spec(number), &lab.detection(number))
     }
 
-    fn new(lab: &'a Lab, spec: Spec, detection: &Detection) -> Self {
+    pub(crate) fn new(lab: &'a Lab, spec: Spec, detection: &Detection) -> Self {
         let request = DraftRequest {
             spec: &spec,
             detection,
@@ -99,7 +99,13 @@ impl<'a> Bench<'a> {
 
     /// Every step until one fails.
     pub(crate) async fn run(&mut self) -> Result<(), (String, Failure)> {
+        self.run_with(|_| {}).await
+    }
+
+    /// The same; `before` hears of each step before it begins.
+    pub(crate) async fn run_with(&mut self, before: impl Fn(&str)) -> Result<(), (String, Failure)> {
         for step in self.plan.steps().to_vec() {
+            before(step.id.as_str());
             let effect = self.effect(EffectKind::Perform { step: step.id.clone() });
             match self.lab.executor.perform(&effect, &step, &self.context()).await {
                 Ok(output) => self.outputs.push((step.id, output)),
@@ -249,6 +255,23 @@ async fn a_public_address_that_answers_badly_is_recorded_with_what_was_observed(
     let observed = failure.observed.unwrap();
     assert_eq!((observed.status, observed.healthy, observed.console_errors), (Some(500), false, None));
     assert_eq!(failure.acceptance[0].outcome, AcceptanceOutcome::Failed);
+}
+
+#[tokio::test]
+async fn a_rollout_that_hangs_takes_no_longer_than_the_run_may() {
+    let lab = Lab::new().await;
+    lab.plays(&json!({ "deploy": [{ "hang": true }] }));
+    let mut spec = lab.specification(Source::Image { reference: IMAGE.parse().unwrap() });
+    spec.profile.limits.run_timeout = Some(Span::from_secs(2));
+    let began = std::time::Instant::now();
+    let mut bench = Bench::new(&lab, spec, &Detection::default());
+    let title = bench.plan.steps().iter().find(|step| step.id.as_str() == "release").unwrap().title.clone();
+    assert!(title.ends_with("within 2s"), "{title}");
+    let (step, failure) = bench.run().await.unwrap_err();
+    assert_eq!(step, "release", "{failure:?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{failure:?}");
+    assert_eq!(failure.code, FailureCode::ProviderUnavailable, "{failure:?}");
+    assert!(failure.message.contains("did not end in time"), "{failure:?}");
 }
 
 #[tokio::test]

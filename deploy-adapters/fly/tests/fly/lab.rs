@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use deploy_core::detect::{Detection, Found, ProjectKind};
 use deploy_core::engine::SystemClock;
 use deploy_core::evidence::Fact;
 use deploy_core::id::Digest;
-use deploy_core::port::Executor;
+use deploy_core::port::{Clock, Executor};
 use deploy_core::spec::{Actor, Source, Spec};
 use deploy_core::testkit::contract::ExecutorFixture;
-use deploy_core::time::Span;
+use deploy_core::time::{Span, Timestamp};
 use deploy_fly::{Environment, FlyConfig, FlyExecutor};
 use deploy_source::SourceReader;
 use serde_json::{Value, json};
@@ -26,8 +27,25 @@ pub(crate) fn standin() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flyctl/flyctl")
 }
 
+/// The time, and what was added to it.
+#[derive(Default)]
+pub(crate) struct Shifted(AtomicU64);
+
+impl Shifted {
+    pub(crate) fn forward(&self, span: Span) {
+        self.0.fetch_add(span.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Shifted {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(Span::from_millis(self.0.load(Ordering::SeqCst)))
+    }
+}
+
 pub(crate) struct Lab {
     pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: Arc<Shifted>,
     pub(crate) executor: FlyExecutor,
 }
 
@@ -54,8 +72,9 @@ impl Lab {
             environment,
             recipe: Arc::new(|_| None),
         };
-        let executor = FlyExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock));
-        Self { dir, executor }
+        let clock = Arc::<Shifted>::default();
+        let executor = FlyExecutor::new(config, Arc::new(SourceReader::default()), Arc::clone(&clock) as _);
+        Self { dir, clock, executor }
     }
 
     fn world(&self, name: &str) -> PathBuf {
@@ -75,6 +94,13 @@ impl Lab {
     pub(crate) fn calls(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.world("calls.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What the app shows from now on.
+    pub(crate) fn shows(&self, page: &str) {
+        let mut state = self.state();
+        state["apps"]["web"]["page"] = page.into();
+        std::fs::write(self.world("state.json"), state.to_string()).unwrap();
     }
 
     pub(crate) fn machines(&self) -> Vec<Value> {
@@ -113,7 +139,11 @@ async fn serve(world: PathBuf) -> String {
             let app = &state["apps"]["web"];
             let up = app["machines"].as_array().is_some_and(|machines| !machines.is_empty());
             let status = if up { app["answers"].as_u64().unwrap_or(200) } else { 503 };
-            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            let page = app["page"].as_str().unwrap_or("ok");
+            let length = page.len();
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+            );
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
