@@ -361,7 +361,7 @@ fn inv_36_no_token_is_in_anything_that_is_stored_or_shown() {
     let said =
         [up.out.clone(), up.err.clone(), fly.run(&["logs", &id]).out, fly.run(&["show", &id, "--json"]).out];
     assert!(said.iter().all(|text| !text.contains("canary")), "{said:#?}");
-    assert!(said[2].contains("[token]"), "{}", said[2]);
+    assert!(said[2].contains("[secret FLY_API_TOKEN"), "{}", said[2]);
     fly.run(&["serve", "--stop"]);
     let stored = snapshot(&fly.place.state()).join("\n");
     // A snapshot shows bytes as numbers.
