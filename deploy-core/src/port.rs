@@ -634,9 +634,9 @@ pub trait Catalogue: Send + Sync {
     /// What retention must keep, over all resources.
     async fn kept(&self) -> Result<Keep, StoreError>;
 
-    /// Marks the releases beyond the newest `keep` usable ones as pruned, never the live one, and
-    /// returns what [`Catalogue::kept`] says then.
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError>;
+    /// Marks the releases beyond the newest `keep` usable ones as pruned, never the live one. What it costs does not
+    /// grow with other resources: it happens behind every deployment.
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<(), StoreError>;
 }
 
 // ---------------------------------------------------------------------------------------------

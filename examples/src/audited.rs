@@ -63,7 +63,7 @@ impl<S: Store> Catalogue for Audited<S> {
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRecord>, StoreError> { self.0.history(query).await }
     async fn releases(&self, resource: &ResourceKey) -> Result<Vec<ReleaseRecord>, StoreError> { self.0.releases(resource).await }
     async fn kept(&self) -> Result<Keep, StoreError> { self.0.kept().await }
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> { self.0.retain(resource, keep).await }
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<(), StoreError> { self.0.retain(resource, keep).await }
 }
 
 #[rustfmt::skip]

@@ -126,7 +126,7 @@ impl Catalogue for SqliteStore {
         self.read(retention::kept).await
     }
 
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<(), StoreError> {
         let key = resource.clone();
         self.write(move |db, _| retention::retain(db, &key, keep)).await
     }

@@ -13,18 +13,10 @@ use crate::fault::Fault;
 use crate::releases::read;
 use crate::rows::{self, RowId};
 
-/// Marks what retention may remove, and says what it must keep then.
-pub(crate) fn retain(db: &Connection, key: &ResourceKey, keep: u32) -> Result<Keep, Fault> {
-    let active = active(db)?;
-    if let Some((resource, _)) = rows::resource(db, key)? {
-        prune(db, resource, key, keep, &active)?;
-    }
-    keep_of(db, &active)
-}
-
-/// What retention must keep, over all resources.
+/// What retention must keep, over all resources. It reads every record, so it is nothing for the writer.
 pub(crate) fn kept(db: &Connection) -> Result<Keep, Fault> {
-    keep_of(db, &active(db)?)
+    let active = active(db)?;
+    keep_of(db, &active)
 }
 
 fn keep_of(db: &Connection, active: &[Status]) -> Result<Keep, Fault> {
@@ -44,32 +36,35 @@ fn active(db: &Connection) -> Result<Vec<Status>, Fault> {
     db.prepare_cached(sql)?.query_and_then([], catalogue::read_status)?.collect()
 }
 
-/// Keeps the live release and the newest others up to `keep` in all, and whatever a deployment that
-/// is not finished uses.
-fn prune(
-    db: &Connection,
-    resource: RowId,
-    key: &ResourceKey,
-    keep: u32,
-    active: &[Status],
-) -> Result<(), Fault> {
+/// Marks what retention may remove: all but the live release, the newest others up to `keep` in all, and whatever a
+/// deployment that is not finished uses.
+pub(crate) fn retain(db: &Connection, key: &ResourceKey, keep: u32) -> Result<(), Fault> {
+    let Some((resource, _)) = rows::resource(db, key)? else { return Ok(()) };
     let sql = "SELECT state, record, seal FROM releases WHERE resource = ?1 AND state IN ('live', 'previous')
                ORDER BY state = 'live' DESC, version DESC";
     let usable = db.prepare_cached(sql)?.query_and_then([resource], read)?.collect::<Result<Vec<_>, _>>()?;
     let mut mark = db.prepare_cached("UPDATE releases SET state = 'pruned' WHERE release = ?1")?;
     for record in usable.iter().skip(keep as usize) {
-        let used = active.iter().any(|status| uses(status, key, record));
-        if record.state != ReleaseState::Live && !used {
+        if record.state != ReleaseState::Live && !is_used(db, resource, record)? {
             mark.execute([record.id.to_string()])?;
         }
     }
     Ok(())
 }
 
-/// Whether a deployment names a release: by its artifact, or as what it goes back to.
-fn uses(status: &Status, key: &ResourceKey, record: &ReleaseRecord) -> bool {
-    let source = &status.source_summary;
-    let same = status.resource == key.resource && status.environment == key.environment;
-    let goes_back = same && source.kind == "release" && source.locator == record.version.to_string();
-    goes_back || status.digest.as_ref() == Some(&record.digest)
+/// Whether a deployment that is not finished uses a release: names its artifact anywhere, or goes back to it.
+fn is_used(db: &Connection, resource: RowId, record: &ReleaseRecord) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deployments WHERE ended = 0 AND instr(status, ?1) > 0)";
+    if db.prepare_cached(sql)?.query_row([record.digest.as_str()], |row| row.get(0))? {
+        return Ok(true);
+    }
+    let sql = "SELECT deployment, sequence, status, seal FROM deployments WHERE resource = ?1 AND ended = 0";
+    let version = record.version.to_string();
+    for status in db.prepare_cached(sql)?.query_and_then([resource], catalogue::read_status)? {
+        let source = status?.source_summary;
+        if source.kind == "release" && source.locator == version {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::draft::Previewer;
 use super::handle::{Engine, Inner};
 use super::limits::Limits;
+use super::retention::Passes;
 use super::system::{SystemClock, SystemIds};
 use super::turnstile::{Turnstile, Unrestricted};
 use crate::port::{
@@ -123,6 +124,7 @@ impl Builder {
             quarantined: Mutex::new(Vec::new()),
             admission: self.admission,
             turnstile: Turnstile::default(),
+            passes: Passes::default(),
             closing: crate::cancel::Cancel::new(),
         })
     }

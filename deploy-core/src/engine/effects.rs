@@ -16,7 +16,7 @@ use crate::lifecycle::{Phase, Run};
 use crate::log::LogLine;
 use crate::plan::{Draft, Output, Step};
 use crate::port::{
-    Executor, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey,
+    Executor, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext, StoreError, Survey,
     SurveyRequest,
 };
 use crate::reason::{Reason, ReasonCode};
@@ -313,32 +313,6 @@ impl Inner {
         let request = SurveyRequest { resource: &spec.resource, spec, host: &outline.access.host, digest };
         let answer = executor.survey(&request).await;
         answer.map_err(|failure| StoreError::Unavailable { what: failure.message })
-    }
-
-    /// Prunes what is beyond the limit of kept releases, then frees its space.
-    pub(super) async fn retain(&self, deployment: &Deployment) {
-        let Some(run) = deployment.phase().run() else { return };
-        let keep = run.plan().outline().policy.keep;
-        match self.store.retain(&deployment.spec().resource, keep).await {
-            Ok(keep) => self.reclaim(&keep).await,
-            Err(error) => tracing::warn!(%error, "retention could not run"),
-        }
-    }
-
-    /// Frees what a crash left behind.
-    pub(super) async fn reclaim_leftovers(&self) {
-        match self.store.kept().await {
-            Ok(keep) => self.reclaim(&keep).await,
-            Err(error) => tracing::warn!(%error, "leftovers stay until the next clean-up"),
-        }
-    }
-
-    async fn reclaim(&self, keep: &Keep) {
-        for executor in self.previewer.executors() {
-            if let Err(failure) = executor.reclaim(keep).await {
-                tracing::warn!(executor = executor.name(), %failure, "space could not be freed");
-            }
-        }
     }
 }
 

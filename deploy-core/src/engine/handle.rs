@@ -10,6 +10,7 @@ use super::builder::{Builder, Store};
 use super::draft::Previewer;
 use super::error::EngineError;
 use super::limits::Limits;
+use super::retention::Passes;
 use super::task::{Mail, Task};
 use super::turnstile::{self, Turnstile};
 use crate::admission::UNLIMITED;
@@ -86,6 +87,8 @@ pub(super) struct Inner {
     pub(super) admission: Arc<dyn Admission>,
     /// Who waits for a turn.
     pub(super) turnstile: Turnstile,
+    /// Who waits for space to be freed.
+    pub(super) passes: Passes,
     /// Set when the engine shuts down.
     pub(super) closing: Cancel,
 }
@@ -324,7 +327,7 @@ impl Engine {
         turnstile::attend(&self.inner);
         let unfinished = self.inner.store.unfinished().await?;
         // Before anything runs again: what a step is about to find must not vanish under it.
-        self.inner.reclaim_leftovers().await;
+        self.inner.reclaim().await;
         let mut taken_up = 0;
         for id in unfinished {
             match self.recover_one(id).await {

@@ -20,6 +20,7 @@ mod limits;
 mod look;
 mod orphans;
 mod queue;
+mod retention;
 mod runtime;
 mod system;
 mod task;

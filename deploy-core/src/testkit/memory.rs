@@ -399,7 +399,7 @@ impl Catalogue for MemoryStore {
         Ok(self.state().keep())
     }
 
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<(), StoreError> {
         let mut state = self.state();
         let State { releases, deployments, .. } = &mut *state;
         let mut own: Vec<&mut ReleaseRecord> =
@@ -411,7 +411,7 @@ impl Catalogue for MemoryStore {
             .skip(usize::try_from(keep.max(1)).unwrap_or(usize::MAX))
             .filter(|release| !deployments.iter().any(|kept| kept.uses(resource, release)))
             .for_each(|release| release.state = ReleaseState::Pruned);
-        Ok(state.keep())
+        Ok(())
     }
 }
 

@@ -149,7 +149,7 @@ impl<S: Catalogue> Catalogue for Observed<S> {
         self.store.kept().await
     }
 
-    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<Keep, StoreError> {
+    async fn retain(&self, resource: &ResourceKey, keep: u32) -> Result<(), StoreError> {
         self.store.retain(resource, keep).await
     }
 }

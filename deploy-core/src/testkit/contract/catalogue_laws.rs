@@ -264,7 +264,8 @@ pub async fn retention_keeps_the_live_and_the_newest_of_every_resource(
     make(law, &*store, "web", &[1, 2, 3, 4, 5]).await?;
     make(law, &*store, "web@staging", &[1, 2]).await?;
     law.ok("restoring", restore(&*store, "web", 1).await)?;
-    let keep = law.ok("retaining", store.retain(&key("web"), 3).await)?;
+    law.ok("retaining", store.retain(&key("web"), 3).await)?;
+    let keep = law.ok("asking what is kept", store.kept().await)?;
     let kept = vec![(5, Previous), (4, Previous), (3, Pruned), (2, Pruned), (1, Live)];
     law.same("the releases", states(law, &*store, "web").await?, kept)?;
     let mut found = keep.digests.clone();
@@ -273,8 +274,7 @@ pub async fn retention_keeps_the_live_and_the_newest_of_every_resource(
     let mut wanted = ["web1", "web4", "web5", "web@staging1", "web@staging2"].map(digest).to_vec();
     wanted.sort();
     law.same("what is kept", found, wanted)?;
-    law.same("the unfinished that are kept", keep.deployments.clone(), Vec::new())?;
-    law.same("what is kept without pruning", store.kept().await, Ok(keep))?;
+    law.same("the unfinished that are kept", keep.deployments, Vec::new())?;
     law.ok("retaining none", store.retain(&key("web"), 0).await)?;
     let left = states(law, &*store, "web").await?;
     let usable: Vec<_> = left.iter().filter(|(_, state)| *state != Pruned).collect();
@@ -305,7 +305,8 @@ pub async fn retention_keeps_what_an_unfinished_deployment_uses(fixture: &impl S
     let mut builds = law.ok("submitting", Writer::submit("api", &*store).await)?;
     builds.digest = Some(digest("new"));
     law.ok("appending", builds.append(&*store, 1, StatusName::Executing).await)?;
-    let keep = law.ok("retaining", store.retain(&key("web"), 1).await)?;
+    law.ok("retaining", store.retain(&key("web"), 1).await)?;
+    let keep = law.ok("asking what is kept", store.kept().await)?;
     let kept = vec![(4, Live), (3, Pruned), (2, Previous), (1, Previous)];
     law.same("the releases", states(law, &*store, "web").await?, kept)?;
     law.same("the unfinished", keep.deployments, vec![by_digest.id, back.id, builds.id])?;
