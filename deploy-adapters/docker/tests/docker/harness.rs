@@ -105,6 +105,7 @@ pub(crate) struct World {
     pub(crate) docker: Docker,
     pub(crate) host: String,
     pub(crate) executor: DockerExecutor,
+    config: DockerConfig,
     pub(crate) owner: Name,
     pub(crate) source: TempDir,
     pub(crate) said: Arc<Said>,
@@ -114,6 +115,13 @@ pub(crate) struct World {
     running: Option<RunningEdge>,
     versions: AtomicU64,
     runs: Mutex<Vec<DeploymentId>>,
+}
+
+fn executor(config: &DockerConfig, variables: &Arc<Mutex<BTreeMap<String, String>>>) -> DockerExecutor {
+    let known = Arc::clone(variables);
+    let resolve =
+        Arc::new(move |secret: &SecretRef| known.lock().expect("variables").get(&secret.env).cloned());
+    DockerExecutor::new(config.clone(), Arc::new(SourceReader::default()), Arc::new(SystemClock), resolve)
 }
 
 /// A world on the machine's engine, or `None` where there is none.
@@ -161,9 +169,6 @@ impl World {
         let socket = control_socket(&config.dir);
         let running = Edge::start(config).await.expect("an edge");
         let variables: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
-        let known = Arc::clone(&variables);
-        let resolve =
-            Arc::new(move |secret: &SecretRef| known.lock().expect("variables").get(&secret.env).cloned());
         let config = DockerConfig {
             work: state.path().join("work"),
             owner: owner.clone(),
@@ -173,14 +178,14 @@ impl World {
             serves_sites: false,
             build_cache,
         };
-        let executor =
-            DockerExecutor::new(config, Arc::new(SourceReader::default()), Arc::new(SystemClock), resolve);
+        let executor = executor(&config, &variables);
         Self {
             docker,
             host: host.to_owned(),
             executor,
             owner,
             source,
+            config,
             said: Arc::default(),
             variables,
             edge: running.public_addr(),
@@ -189,6 +194,11 @@ impl World {
             versions: AtomicU64::new(0),
             runs: Mutex::default(),
         }
+    }
+
+    /// An executor that knows nothing of what the one before did, as after a crash.
+    pub(crate) fn restart(&mut self) {
+        self.executor = executor(&self.config, &self.variables);
     }
 
     /// Writes a file of the source.
@@ -410,6 +420,16 @@ impl World {
         let images = self.docker.list_images(Some(options)).await.expect("a list");
         let ours = format!("deploy.local/{}/", self.owner);
         images.into_iter().flat_map(|image| image.repo_tags).filter(|tag| tag.starts_with(&ours)).collect()
+    }
+
+    /// The names of this world's networks.
+    pub(crate) async fn networks(&self) -> Vec<String> {
+        let filters =
+            std::collections::HashMap::from([("label", vec![format!("deploy.owner={}", self.owner)])]);
+        let options =
+            bollard::query_parameters::ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let networks = self.docker.list_networks(Some(options)).await.expect("a list");
+        networks.into_iter().filter_map(|network| network.name).collect()
     }
 
     /// The edge's control socket.

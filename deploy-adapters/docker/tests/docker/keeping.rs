@@ -252,6 +252,37 @@ async fn inv_27_two_installations_on_one_engine_never_touch_each_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn inv_27_after_a_restart_everything_that_carries_our_label_is_accounted_for() {
+    let Some(mut world) = world().await else { return };
+    world.variables.lock().expect("variables").insert("T".to_owned(), "a value".to_owned());
+    let app = |world: &World, text: &str| {
+        let mut profile = world.app(text);
+        let secret = SecretRef { env: "T".to_owned(), build: false, file: true };
+        profile.secrets.insert("TOKEN".to_owned(), secret);
+        profile
+    };
+    let mut live = world.run(app(&world, "live"));
+    world.deploy(&mut live).await.expect("a release");
+    let before = (world.containers().await, world.images().await, world.networks().await);
+    let held = |world: &World| std::fs::read_dir(world.work().join("secrets")).map_or(0, Iterator::count);
+    for until in ["start", "check-candidate", "switch"] {
+        let mut cut_off = world.run(app(&world, until));
+        world.steps(&mut cut_off, until).await.expect("steps");
+        assert!(world.images().await.len() > before.1.len(), "something is left at {until}");
+        world.restart();
+        // Nobody goes on with it: the records say that it has ended.
+        let keep = Keep { digests: vec![live.digest()], deployments: Vec::new() };
+        world.executor.reclaim(&keep).await.expect("a clean-up");
+        let after = (world.containers().await, world.images().await, world.networks().await);
+        assert_eq!(after, before, "cut off before {until}");
+        assert_eq!(held(&world), 1, "the live release reads its secret, cut off before {until}");
+        assert!(!world.work().join(cut_off.id.to_string()).exists(), "its workspace stays");
+        assert_eq!(world.get().await, (200, "live".to_owned()));
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inv_27_clean_up_touches_nothing_of_anybody_else() {
     let Some(world) = world().await else { return };
     let labels = HashMap::from([
