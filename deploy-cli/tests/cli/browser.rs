@@ -1,8 +1,9 @@
 //! The page in a browser, before anybody is sent to it: what is bad gets no traffic, and what was seen is shown.
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Place, Run, Running, cannot, listening, serves, tool, wait_for};
+use crate::common::{Place, Run, Running, cannot, kill, listening, serves, tool, wait_for};
 use crate::http;
 
 const ASKED: &str = "target = \"static\"\n[health.browser]\nwait = \"200ms\"\n";
@@ -119,6 +120,41 @@ fn a_browser_that_is_asked_for_and_missing_blocks_before_any_effect() {
     }
     place.write("site/deploy.toml", "target = \"static\"\n[health.browser]\nmax_errors = 1\n");
     place.run(&["plan", "site"]).refuses(2, "config_invalid").says("max_errors");
+}
+
+#[test]
+fn inv_11_a_control_plane_that_is_killed_while_a_browser_looks_leaves_no_browser() {
+    let Some(place) = place() else { return };
+    site(&place, "good", "<h1>good</h1>");
+    let live = up(&place, "good");
+    let url = live.exits(0).out.trim_end();
+    place.write("slow/index.html", "<script>for (;;) {}</script>");
+    place.write("slow/deploy.toml", "target = \"static\"\n[health.browser]\ntimeout = \"50s\"\n");
+    let id = place.run(&["up", "slow", "--resource", "web", "--detach"]).exits(0).out.trim().to_owned();
+    // The browser, its zygotes, and a page at least.
+    wait_for("the browser to look", || browsers(&place) >= 5);
+    let serve: Value =
+        serde_json::from_slice(&std::fs::read(place.state().join("serve.lock")).unwrap()).unwrap();
+    kill(i32::try_from(serve["pid"].as_i64().unwrap()).unwrap(), Signal::KILL);
+    wait_for("the browser to be gone", || browsers(&place) == 0);
+    serves(url, "good");
+    // The next control plane, which another deployment starts, takes it up, and it can be stopped.
+    place.write("plain/index.html", "plain");
+    place.run(&["up", "plain", "--resource", "other"]).exits(0);
+    let status = place.show(&id);
+    assert_eq!(status["status"], "verifying", "{status:#}");
+    place.run(&["stop", &id, "--now"]).exits(0);
+    place.await_status(&id, "stopped", |status| status["status"] == "stopped");
+    wait_for("the browser to be gone again", || browsers(&place) == 0);
+    serves(url, "good");
+}
+
+/// How many processes of Chromium there are for a place.
+fn browsers(place: &Place) -> usize {
+    let mark = format!("DEPLOY_BROWSER={}/", place.state().display()).into_bytes();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let environments = processes.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
+    environments.filter(|all| all.split(|byte| *byte == 0).any(|one| one.starts_with(&mark))).count()
 }
 
 #[test]

@@ -370,7 +370,7 @@ fn inv_36_no_token_is_in_anything_that_is_stored_or_shown() {
 }
 
 #[test]
-fn a_commit_that_moved_since_the_plan_is_not_deployed_and_a_dirty_tree_is_said() {
+fn the_commit_that_was_deployed_is_proved_and_a_dirty_tree_is_said() {
     let Some(fly) = Fly::new() else { return };
     if !tool(&["git", "--version"]) {
         return cannot("git", "it is not installed");

@@ -274,6 +274,29 @@ async fn a_rollout_that_hangs_takes_no_longer_than_the_run_may() {
     assert!(failure.message.contains("did not end in time"), "{failure:?}");
 }
 
+/// The one place where these tests start a program beside flyctl.
+#[expect(clippy::disallowed_methods, reason = "the source is a checkout")]
+fn git(directory: &std::path::Path, words: &[&str]) {
+    let mut git = std::process::Command::new("git");
+    git.args(["-c", "user.name=t", "-c", "user.email=t@t"]).args(words).current_dir(directory);
+    assert!(git.output().unwrap().status.success(), "{words:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_moved_to_another_commit_since_the_plan_is_not_deployed() {
+    let lab = Lab::new().await;
+    let source = lab.source(1);
+    git(&source, &["init", "-q"]);
+    git(&source, &["add", "."]);
+    git(&source, &["commit", "-qm", "first"]);
+    let planned = Detection { commit: Some("7a6e84d2".repeat(5)), ..lab.detection(1) };
+    let (step, failure) = Bench::new(&lab, lab.spec(1), &planned).run().await.unwrap_err();
+    assert_eq!((step.as_str(), failure.code), ("check-commit", FailureCode::SourceChanged), "{failure:?}");
+    assert_eq!(failure.acceptance[0].outcome, AcceptanceOutcome::Failed);
+    assert!(failure.message.contains("7a6e84d2"), "{failure:?}");
+    assert_eq!(deploys(&lab), 0);
+}
+
 #[tokio::test]
 async fn a_good_run_records_both_acceptance_checks() {
     let lab = Lab::new().await;
