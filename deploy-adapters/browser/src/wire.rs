@@ -64,7 +64,7 @@ impl Wire {
                 let rest = self.buffer.split_off(self.searched + end + 1);
                 let message = std::mem::replace(&mut self.buffer, rest);
                 self.searched = 0;
-                if std::mem::take(&mut self.dropping) {
+                if std::mem::take(&mut self.dropping) || message.len() > LONGEST {
                     return Ok(Heard::TooLong);
                 }
                 return Ok(Heard::Message(serde_json::from_slice(&message[..message.len() - 1])?));
