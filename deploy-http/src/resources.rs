@@ -68,9 +68,7 @@ pub(crate) async fn rollback_spec(
 ) -> Result<Spec, Problem> {
     let releases = api.engine().releases(&resource).await?;
     let Some(version) = to.or_else(|| before_the_live_one(&releases)) else {
-        let title = format!("{resource} has no release to go back to");
-        let hint = format!("deploy first: `deploy up --resource {}`", resource.resource);
-        return Err(Problem::new(StatusCode::CONFLICT, "release_not_found", title, hint));
+        return Err(nothing_before(&resource, &releases));
     };
     let target = releases.iter().find(|release| release.version == version).or_else(|| releases.first());
     let Some(target) = target.map(|release| release.outline.target.clone()) else {
@@ -87,6 +85,17 @@ pub(crate) async fn rollback_spec(
         approval: Approval::Automatic,
         workspace: default_workspace(),
     })
+}
+
+/// Says so; one that is newer than what is live must be named.
+fn nothing_before(resource: &ResourceKey, releases: &[ReleaseRecord]) -> Problem {
+    let title = format!("{resource} has no release to go back to");
+    let usable = releases.iter().filter(|release| release.state == ReleaseState::Previous);
+    let hint = match usable.map(|release| release.version).max() {
+        Some(newer) => format!("to go to one that is newer: `deploy rollback {resource} --to {newer}`"),
+        None => format!("deploy first: `deploy up --resource {}`", resource.resource),
+    };
+    Problem::new(StatusCode::CONFLICT, "release_not_found", title, hint)
 }
 
 /// The newest usable release that is older than the live one.

@@ -26,6 +26,9 @@ fn rollback_brings_the_release_before_back_and_prints_the_url() {
 
     place.run(&["rollback", "web@production", "--to", "v1"]).exits(0);
     serves(&url, "first");
+    // There is none before it: one that is newer must be named.
+    place.run(&["rollback", "web"]).prints_nothing().says("release_not_found").says("--to v3");
+    serves(&url, "first");
 }
 
 #[test]
