@@ -10,6 +10,8 @@
 //!   acceptance;
 //! - nothing that was acknowledged is lost or doubled, and everything ends once nobody holds it any more.
 //!
+//! And many submissions: the limit of a workspace is held, and used, at 200 of them a second.
+//!
 //! `DEPLOY_CONTROL_SEEDS=N` tries more seeds; `DEPLOY_CONTROL_SEED=S` tries one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
@@ -302,4 +304,47 @@ fn random_control_of_the_real_engine_keeps_to_the_reference() {
         let failed = std::panic::catch_unwind(|| run(seed));
         assert!(failed.is_ok(), "seed {seed} fails: DEPLOY_CONTROL_SEED={seed} tries it alone");
     }
+}
+
+/// Submits as many as are asked for, 200 a second, each on its own.
+async fn submit_many(
+    engine: &Engine,
+    numbers: std::ops::Range<u64>,
+) -> BTreeMap<String, (DeploymentId, Submission)> {
+    let mut beat = tokio::time::interval(Duration::from_millis(5));
+    let mut sent = tokio::task::JoinSet::new();
+    for number in numbers {
+        beat.tick().await;
+        let engine = engine.clone();
+        sent.spawn(async move {
+            // `r0` is of another workspace.
+            let resource = format!("r{}", 1 + number % 40);
+            let spec =
+                Spec::directory(resource.parse().unwrap(), "slow".parse().unwrap(), "/srv/it", actor());
+            let key = format!("key-{number}");
+            let submission = Submission { spec, idempotency_key: Some(key.clone()), busy: WhenBusy::Wait };
+            let submitted = engine.submit(submission.clone()).await.unwrap();
+            (key, (submitted.id, submission))
+        });
+    }
+    sent.join_all().await.into_iter().collect()
+}
+
+#[test]
+fn inv_20_the_limit_of_a_workspace_is_held_at_200_submissions_a_second_and_across_crashes() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::patient();
+    let mut session = Session { dice: Dice(1), world: world.clone(), accepted: BTreeMap::new() };
+    let mut plane = Plane::start(directory.path(), &world);
+    for second in 0..3 {
+        let accepted = plane.runtime.block_on(submit_many(&plane.engine, second * 200..(second + 1) * 200));
+        session.accepted.extend(accepted);
+        plane.kill();
+        plane = Plane::start(directory.path(), &world);
+    }
+    assert_eq!(session.accepted.len(), 600);
+    plane.runtime.block_on(settle(&plane.engine, &session));
+    plane.runtime.block_on(judge(&plane.engine, &plane.store, &session));
+    world.used_its_limit();
+    plane.kill();
 }

@@ -33,7 +33,7 @@ pub(crate) fn conclusion(status: &Status) -> String {
 fn acceptance(text: &mut String, status: &Status) {
     for checked in &status.acceptance {
         let (name, outcome) = (checked.name.as_str(), checked.outcome.as_str());
-        let _ = writeln!(text, "  proved  {name} {outcome}: {}", clean(&checked.message));
+        let _ = writeln!(text, "  check   {name} {outcome}: {}", clean(&checked.message));
     }
 }
 
@@ -129,6 +129,7 @@ pub(crate) fn details(status: &Status, place: Option<&Place>) -> String {
         });
     }
     failure(&mut text, status);
+    acceptance(&mut text, status);
     live(&mut text, status);
     next(&mut text, status);
     text

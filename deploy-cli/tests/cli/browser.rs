@@ -57,6 +57,8 @@ fn inv_07_a_page_that_a_browser_finds_broken_gets_no_traffic_and_the_one_before_
     let steps = status["steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["id"] == "switch" && step["state"] == "skipped"), "{steps:?}");
 
+    place.run(&["show", status["id"].as_str().unwrap()]).prints("check   DEPLOY-BROWSER failed");
+
     // As many errors as may be, and a look that is not asked for.
     place.write("bad/deploy.toml", &format!("{ASKED}max_console_errors = 1\n"));
     up(&place, "bad").exits(0);

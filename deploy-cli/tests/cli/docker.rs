@@ -216,6 +216,27 @@ fn a_finished_site_is_an_image_with_a_server_of_its_own_and_no_base_image() {
     serves(&url, "<p>one");
 }
 
+#[test]
+fn inv_07_a_page_that_a_browser_finds_broken_gets_no_traffic_from_its_container() {
+    if !tool(&["chromium", "--version"]) {
+        return cannot("chromium", "it is not installed");
+    }
+    let Some(host) = engine() else { return };
+    let place = Place::new();
+    let _sweep = Sweep(&place, &host);
+    let looked_at = format!("{TOML}[health.browser]\nwait = \"200ms\"\n");
+    app(&place, "app", "<h1>one</h1>");
+    place.write("app/deploy.toml", &looked_at);
+    let first = run(&place, &host, &["up", "app"]);
+    first.exits(0).says("DEPLOY-BROWSER passed");
+    let url = first.out.trim_end().to_owned();
+    app(&place, "app", "<h1>two</h1><script>throw new Error('no basket')</script>");
+    place.write("app/deploy.toml", &looked_at);
+    let failed = run(&place, &host, &["up", "app"]);
+    failed.exits(1).prints_nothing().says("[page_failed]").says("no basket").says("live    v1");
+    serves(&url, "one");
+}
+
 /// Says something on both streams, then goes on and on.
 const TALKS: &str = "FROM busybox:stable\nCOPY www /www\nUSER 1000\nCMD [\"sh\",\"-c\",\"trap 'exit 0' TERM; httpd -f -p 8080 -h /www & echo to out; echo to err >&2; while :; do echo tick; sleep 0.2; done & wait\"]\n";
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(crate) struct World {
     toy: ToyTarget,
     frozen: Arc<AtomicBool>,
     busy: Arc<Mutex<BTreeMap<DeploymentId, Name>>>,
+    /// The most of the workspace `acme` that did anything at once.
+    most: Arc<AtomicUsize>,
     broken: Arc<Mutex<Vec<String>>>,
     pace: Arc<AtomicU8>,
     bounded: bool,
@@ -48,6 +50,7 @@ impl World {
             toy: ToyTarget::default(),
             frozen: Arc::default(),
             busy: Arc::default(),
+            most: Arc::default(),
             broken: Arc::default(),
             pace: Arc::default(),
             bounded: true,
@@ -57,6 +60,11 @@ impl World {
     /// Steps take no time, nothing fails, and any number may wait.
     pub(crate) fn quick() -> Self {
         Self { pace: Arc::new(AtomicU8::new(QUICK)), bounded: false, ..Self::new() }
+    }
+
+    /// Steps take their time, some fail, and any number may wait.
+    pub(crate) fn patient() -> Self {
+        Self { bounded: false, ..Self::new() }
     }
 
     /// Steps do not end until they are let go; then as in [`World::quick`].
@@ -87,12 +95,21 @@ impl World {
         assert_eq!(*self.broken.lock().unwrap(), Vec::<String>::new());
     }
 
+    /// As many of `acme` did something at once as may, and never more.
+    pub(crate) fn used_its_limit(&self) {
+        self.kept_its_limits();
+        assert_eq!(self.most.load(Ordering::SeqCst), ACME as usize);
+    }
+
     /// Says that a deployment does something, until what this gives is dropped.
     fn works(&self, deployment: DeploymentId, resource: &ResourceKey) -> Working {
         let workspace = self.workspace(resource);
         let mut busy = self.busy.lock().unwrap();
         busy.insert(deployment, workspace.clone());
         let at_once = busy.values().filter(|other| **other == workspace).count();
+        if workspace.as_str() == "acme" {
+            self.most.fetch_max(at_once, Ordering::SeqCst);
+        }
         if at_once > self.allowance(&workspace).concurrent as usize {
             self.broken.lock().unwrap().push(format!("{at_once} of {workspace} work at once: {busy:?}"));
         }
