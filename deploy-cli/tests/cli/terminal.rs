@@ -23,7 +23,8 @@ fn threat_f17_what_a_build_prints_is_shown_as_visible_escapes() {
     let place = Place::new();
     place.write("site/deploy.toml", &toml_build(&format!("{HOSTILE}; exit 1")));
     let up = place.run(&["up", "site"]);
-    up.exits(3).says("\\u{1b}[2J");
+    // What a terminal would do is taken out where lines are read; what only confuses readers is visible.
+    up.exits(3).says("| ab\n").says("\\u{202e} bidi");
     harmless(&up);
     let id = place.newest()["id"].as_str().unwrap().to_owned();
     for arguments in
@@ -46,7 +47,7 @@ fn threat_f17_json_stays_one_valid_line_for_each_record() {
     let status: serde_json::Value = serde_json::from_str(&up.exits(3).out).unwrap();
     let id = status["id"].as_str().unwrap();
     let tail = status["failure"]["tail"].to_string();
-    assert!(tail.contains("\\u001b[2J"), "JSON has the text untouched but escaped: {tail}");
+    assert!(tail.contains("\u{202e} bidi"), "JSON has the text untouched: {tail}");
     for arguments in [&["logs", id, "--json"][..], &["events", id, "--json"]] {
         let run = place.run(arguments);
         let lines = run.exits(0).lines();
@@ -55,7 +56,11 @@ fn threat_f17_json_stays_one_valid_line_for_each_record() {
     }
     let logs = place.run(&["logs", id, "--json", "--source", "build"]).lines();
     let messages: Vec<&str> = logs.iter().filter_map(|line| line["message"].as_str()).collect();
-    assert!(messages.iter().any(|message| message.contains("\u{1b}[2J")), "{messages:?}");
+    // Nothing that a terminal would do, and of what was written over itself the end.
+    for whole in ["ab", "shown", "\u{202e} bidi \u{2066} isolate \u{200b}"] {
+        assert!(messages.contains(&whole), "{whole:?}: {messages:?}");
+    }
+    assert!(!messages.iter().any(|message| message.contains(['\u{1b}', '\u{7}', '\r'])), "{messages:?}");
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
         "There is no space left on the disk.",
         "free disk space, then deploy again",
     )
-    .command("docker system df"),
+    .command("deploy doctor"),
     rule(
         "npm_lock_outdated",
         From::Build,
