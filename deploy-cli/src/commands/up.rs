@@ -76,17 +76,20 @@ pub(crate) async fn submit_and_follow(
     }
 }
 
+/// How often a request is made whose answer breaks off.
+const ATTEMPTS: u32 = 4;
+
 /// Submits once, whatever happens to the answer: if the control plane breaks off, the same request is
 /// made again under the same key, so it is either recorded now or was already.
 async fn submit(cx: &Context, path: &str, request: &impl serde::Serialize) -> Result<Submission, Failed> {
-    ensure_control_plane(&cx.state, &cx.client).await?;
     let key = SystemIds.deployment().to_string();
-    match cx.client.post(path, request, Some(&key)).await {
-        Err(failed) if failed.code == "control_plane_gone" => {
-            ensure_control_plane(&cx.state, &cx.client).await?;
-            cx.client.post(path, request, Some(&key)).await
+    let mut attempt = 1;
+    loop {
+        ensure_control_plane(&cx.state, &cx.client).await?;
+        match cx.client.post(path, request, Some(&key)).await {
+            Err(failed) if failed.code == "control_plane_gone" && attempt < ATTEMPTS => attempt += 1,
+            answered => return answered,
         }
-        answered => answered,
     }
 }
 
