@@ -2,9 +2,9 @@
 //! as there is a container that reads it. The engine is told where it lies, never what is in it.
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
@@ -27,8 +27,10 @@ pub(crate) fn mount(body: &mut ContainerCreateBody, directory: &Path, secrets: &
     let mut mounts = Vec::new();
     for (name, value) in secrets.files() {
         let file = directory.join(name);
-        let mut written = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&file)?;
+        let mut written = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&file)?;
         written.write_all(value.as_bytes())?;
+        // Whatever the umask of who runs the control plane: the release's user is another one.
+        written.set_permissions(Permissions::from_mode(0o444))?;
         // The engine starts the container again after a power failure, too.
         written.sync_all()?;
         mounts.push(Mount {
@@ -39,6 +41,7 @@ pub(crate) fn mount(body: &mut ContainerCreateBody, directory: &Path, secrets: &
             ..Mount::default()
         });
     }
+    File::open(directory)?.sync_all()?;
     let host = body.host_config.get_or_insert_with(HostConfig::default);
     host.mounts.get_or_insert_default().extend(mounts);
     Ok(())
