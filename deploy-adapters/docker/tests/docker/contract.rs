@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, ListNetworksOptionsBuilder};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 use deploy_core::detect::Detection;
 use deploy_core::id::Digest;
 use deploy_core::port::Executor;
@@ -81,14 +81,8 @@ impl ExecutorFixture for Fixture {
         let edge = EdgeClient::new(self.world.edge_socket()).status().await.expect("an edge");
         let routes: Vec<_> =
             edge.routes.iter().map(|route| (&route.host, route.digest, &route.upstream)).collect();
-        let label = vec![format!("deploy.owner={}", self.world.owner)];
-        let filters = HashMap::from([("label", label)]);
-        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-        let networks = self.world.docker.list_networks(Some(options)).await.expect("a list");
-        let mut networks: Vec<_> = networks.into_iter().filter_map(|network| network.name).collect();
-        networks.sort();
-        let (containers, mut images) = (self.world.containers().await, self.world.images().await);
-        images.sort();
+        let (containers, images) = (self.world.containers().await, self.world.images().await);
+        let networks = self.world.networks().await;
         format!("{routes:?}\n{containers:?}\n{images:?}\n{networks:?}")
     }
 

@@ -1,6 +1,6 @@
 //! A world to deploy in: an engine, an edge, a source, and an executor that only this test uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -414,8 +414,8 @@ impl World {
         found.into_iter().map(pair).collect()
     }
 
-    /// The tags of this world's images.
-    pub(crate) async fn images(&self) -> Vec<String> {
+    /// The tags of this world's images (an engine lists them in no order of its own).
+    pub(crate) async fn images(&self) -> BTreeSet<String> {
         let options = bollard::query_parameters::ListImagesOptionsBuilder::default().build();
         let images = self.docker.list_images(Some(options)).await.expect("a list");
         let ours = format!("deploy.local/{}/", self.owner);
@@ -423,7 +423,7 @@ impl World {
     }
 
     /// The names of this world's networks.
-    pub(crate) async fn networks(&self) -> Vec<String> {
+    pub(crate) async fn networks(&self) -> BTreeSet<String> {
         let filters =
             std::collections::HashMap::from([("label", vec![format!("deploy.owner={}", self.owner)])]);
         let options =
@@ -458,7 +458,7 @@ impl World {
         }
         self.executor.reclaim(&Keep::default()).await.expect("a clean world");
         assert_eq!(self.containers().await, BTreeMap::new());
-        assert_eq!(self.images().await, Vec::<String>::new());
+        assert_eq!(self.images().await, BTreeSet::new());
         running.stop().await;
     }
 
