@@ -18,9 +18,13 @@ use crate::containers;
 use crate::ending::{self, Ending};
 use crate::engine::Engine;
 use crate::listening;
+use crate::names;
 use crate::project;
 use crate::site;
 use crate::start::{ADDRESS, CONTAINER, digest};
+
+/// The fact that tells when the container that passed its check was started.
+const STARTED: &str = "started";
 
 /// The candidate's container, as the step that started it left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +67,23 @@ impl Candidate {
         }
         Ok(container)
     }
+
+    /// The same, and that it was not started again since it passed its check: what was started again proved nothing.
+    pub(crate) async fn proved(
+        &self,
+        engine: &Engine,
+        cx: &StepContext,
+        log: &StepLog,
+    ) -> Result<ContainerInspectResponse, Failure> {
+        let container = self.identify(engine, log).await?;
+        let checked = cx.outputs.iter().rev().find_map(|(_, output)| output.facts.get(STARTED));
+        let started = ending::started_at(&container).unwrap_or_default().to_string();
+        if checked.is_some_and(|checked| *checked != started) {
+            let message = "the new release was started again after it passed its check";
+            return Err(Failure::new(FailureCode::ReleaseExited, message).with_tail(log.tail()));
+        }
+        Ok(container)
+    }
 }
 
 /// Asks the candidate at its own address until the policy is decided or its process ends.
@@ -77,8 +98,9 @@ pub(crate) async fn candidate(
     let before = candidate.identify(engine, log).await?;
     let since = ending::started_at(&before).unwrap_or_default();
     let asked = asking::candidate(engine, &candidate, clock, cx, log);
+    let asked = async { tokio::try_join!(asked, stays_up(engine, &before, cx)) };
     let outcome = tokio::select! {
-        passed = asked => passed.map_err(Problem::Judged),
+        passed = asked => passed.map(|(passed, ())| passed).map_err(Problem::Judged),
         ending = ending::watch(engine, &candidate.id, since) => Err(Problem::Ended(ending)),
         failure = project::ends(engine, owner, cx, log) => return Err(failure),
         never = follow(engine, &candidate.id, log) => match never {},
@@ -91,10 +113,25 @@ pub(crate) async fn candidate(
                 return Err(Failure::new(FailureCode::ReleaseExited, message).with_tail(log.tail()));
             }
             project::alive(engine, owner, cx, log).await?;
-            Ok(Output::of(candidate.digest).with("attempts", passed.attempts.to_string()))
+            let output = Output::of(candidate.digest).with(STARTED, since.to_string());
+            Ok(output.with("attempts", passed.attempts.to_string()))
         }
         Err(Problem::Ended(ending)) => Err(ending::failure(engine, &candidate.id, &ending, log).await),
         Err(Problem::Judged(failure)) => Err(explained(engine, &candidate, &before, failure, log).await),
+    }
+}
+
+/// A container that was kept is told to stay up while it is asked and not after it: it has served before, and a
+/// rollback is waited for. A new one is told when it has passed, so that one that can't start is not started for ever.
+async fn stays_up(
+    engine: &Engine,
+    container: &ContainerInspectResponse,
+    cx: &StepContext,
+) -> Result<(), Failure> {
+    let kept = names::made_as(container, cx.deployment).is_some();
+    match &container.id {
+        Some(id) if kept => Ok(containers::keep_running(engine, id, true).await?),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -198,6 +198,12 @@ pub(crate) async fn keep_running(engine: &Engine, id: &str, keep: bool) -> Resul
     restart(engine, id, if keep { RestartPolicyNameEnum::ALWAYS } else { RestartPolicyNameEnum::NO }).await
 }
 
+/// Whether [`keep_running`] was said of it.
+pub(crate) fn stays_up(container: &ContainerInspectResponse) -> bool {
+    let policy = container.host_config.as_ref().and_then(|host| host.restart_policy.as_ref()?.name);
+    policy == Some(RestartPolicyNameEnum::ALWAYS)
+}
+
 /// Lets the engine start it again when it ends with an error.
 pub(crate) async fn start_again_on_failure(engine: &Engine, id: &str) -> Result<(), EngineError> {
     restart(engine, id, RestartPolicyNameEnum::ON_FAILURE).await

@@ -64,9 +64,11 @@ pub(crate) async fn switch(
     let (candidate, fence) = (Candidate::of(cx)?, fence(effect)?);
     newer_owner(front, cx, fence).await?;
     // What passed its check a moment ago may have ended since: nobody is sent to it then.
-    candidate.identify(engine, log).await?;
+    let container = candidate.proved(engine, cx, log).await?;
     project::keep_running(engine, owner, cx).await?;
-    containers::keep_running(engine, &candidate.id, true).await?;
+    if !containers::stays_up(&container) {
+        containers::keep_running(engine, &candidate.id, true).await?;
+    }
     let mut hosts = hosts(cx).into_iter();
     if let Some(wanted) = hosts.next() {
         let to = To::Upstream(candidate.digest.clone(), candidate.address);

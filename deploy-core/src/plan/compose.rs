@@ -501,16 +501,24 @@ fn network(profile: &Profile, detection: &Detection) -> Network {
     Network { internal_port: port.map(|(port, _)| port), protocol: "http".to_owned(), origin }
 }
 
-/// How often it is asked, and how long it may take: files answer at once, a program has to start first.
-fn patience(artifact: Option<&Artifact>) -> (Span, Span) {
+/// How often it is asked: often enough that nobody waits for the next question. A command is a process each time.
+fn interval(check: &HealthCheck, usual: Span) -> Span {
+    match check {
+        HealthCheck::Http | HealthCheck::Tcp => usual,
+        HealthCheck::Command { .. } | HealthCheck::Image => Span::from_millis(100),
+    }
+}
+
+/// How long it may take: files answer at once, a program has to start first.
+fn patience(artifact: Option<&Artifact>) -> Span {
     match artifact.map(|artifact| artifact.kind) {
-        None | Some(ArtifactKind::StaticSite) => (Span::from_millis(10), Span::from_secs(10)),
+        None | Some(ArtifactKind::StaticSite) => Span::from_secs(10),
         Some(
             ArtifactKind::DockerfileImage
             | ArtifactKind::GeneratedImage
             | ArtifactKind::PrebuiltImage
             | ArtifactKind::ComposeProject,
-        ) => (Span::from_millis(20), Span::from_secs(60)),
+        ) => Span::from_secs(60),
     }
 }
 
@@ -520,16 +528,17 @@ fn health(
     artifact: Option<&Artifact>,
     reasons: &mut Vec<Reason>,
 ) -> Health {
-    let (interval, deadline) = patience(artifact);
+    let deadline = patience(artifact);
     let wanted = &profile.health;
     let (path, origin) = prefer(wanted.path.as_ref(), detection.health_path.as_ref())
         .unwrap_or_else(|| ("/".to_owned(), Origin::Default));
     absolute(&path, ("the health path", "health.path"), reasons);
     let usual = HealthPolicy::default();
+    let check = health_check(wanted, reasons);
     let policy = HealthPolicy {
-        check: health_check(wanted, reasons),
         path,
-        interval: wanted.interval.unwrap_or(interval),
+        interval: wanted.interval.unwrap_or_else(|| interval(&check, usual.interval)),
+        check,
         timeout: wanted.timeout.unwrap_or(usual.timeout),
         healthy_after: wanted.healthy_after.unwrap_or(usual.healthy_after),
         out_of: wanted.out_of,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RestartContainerOptions,
 };
 use deploy_core::failure::FailureCode;
 use deploy_core::port::{Executor as _, Keep, ReleaseState, SurveyRequest};
@@ -74,6 +75,50 @@ async fn a_rollback_takes_the_container_that_was_kept_and_undoing_it_keeps_it_ag
     assert_eq!(back.fact("container"), first.fact("container"));
     assert_eq!(world.get().await, (200, "one".to_owned()));
     assert_eq!(world.containers().await.len(), 2, "nothing was made anew");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inv_03_what_was_started_again_after_it_passed_its_check_gets_no_traffic() {
+    let Some(world) = world().await else { return };
+    let first = released(&world, "one").await;
+    released(&world, "two").await;
+    for mut run in [world.run(world.app("three")), rollback(&world, &first)] {
+        world.steps(&mut run, "switch").await.expect("a candidate");
+        let candidate = run.fact("container");
+        let again = world.docker.restart_container(&candidate, None::<RestartContainerOptions>);
+        again.await.expect("it starts again");
+        let (step, failure) = world.deploy(&mut run).await.expect_err("it proved nothing since");
+        assert_eq!((step.as_str(), failure.code), ("switch", FailureCode::ReleaseExited), "{failure:?}");
+        assert_eq!(world.get().await, (200, "two".to_owned()));
+        world.undo_all(&run).await;
+    }
+    world.close().await;
+}
+
+/// Whether the engine starts a run's container again when it ends.
+async fn stays_up(world: &World, run: &Run) -> bool {
+    let container = world.inspect(&run.fact("container")).await.expect("a container");
+    let policy = container.host_config.and_then(|host| host.restart_policy?.name);
+    policy.is_some_and(|name| name.to_string() == "always")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_container_is_told_to_stay_up_while_it_is_asked_and_no_more_when_that_is_undone() {
+    let Some(world) = world().await else { return };
+    let first = released(&world, "one").await;
+    let second = released(&world, "two").await;
+    assert!(!stays_up(&world, &first).await, "nobody is sent to it");
+    let mut back = rollback(&world, &first);
+    world.steps(&mut back, "switch").await.expect("a candidate");
+    assert!(stays_up(&world, &back).await && stays_up(&world, &second).await);
+    world.undo_all(&back).await;
+    assert!(!stays_up(&world, &first).await);
+    let mut new = world.run(world.app("three"));
+    world.steps(&mut new, "switch").await.expect("a candidate");
+    assert!(!stays_up(&world, &new).await, "a new one that can't start is not started for ever");
+    world.deploy(&mut new).await.expect("a release");
+    assert!(stays_up(&world, &new).await);
     world.close().await;
 }
 
