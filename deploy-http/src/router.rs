@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request_with_state};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Door, admit, authorise};
@@ -21,7 +21,7 @@ use crate::routes::{Route, routes};
 pub fn router(api: Api, door: Door) -> Router {
     let mut router = Router::new();
     for Route { path, needs, handler, .. } in routes() {
-        router = router.route(path, handler.route_layer(from_fn_with_state(needs, authorise)));
+        router = router.route(path, handler.route_layer(map_request_with_state(needs, authorise)));
     }
     for PageRoute { path, needs, handler, .. } in page::routes() {
         router = router.route(path, handler.route_layer(from_fn_with_state(needs, page::gate)));

@@ -129,17 +129,21 @@ fn refused(api: &Api, client: Option<Client>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", title, hint)
 }
 
-/// The second gate: what this route needs.
-pub(crate) async fn authorise(State(needs): State<Option<Scope>>, request: Request, next: Next) -> Response {
+/// The second gate: what this route needs. It lets a request pass or answers it, and has no part in the answer of
+/// one that passed.
+pub(crate) async fn authorise(
+    State(needs): State<Option<Scope>>,
+    request: Request,
+) -> Result<Request, Problem> {
     let caller = request.extensions().get::<Caller>();
     let (granted, session) = caller.map_or((None, false), |caller| (caller.granted(), caller.has_session()));
     if session && !request.method().is_safe() {
         let title = "a browser's session can't change anything here";
         let hint = "use the page's forms, or send a token with `Authorization: Bearer …`";
-        return Problem::new(StatusCode::FORBIDDEN, "session_reads_only", title, hint).into_response();
+        return Err(Problem::new(StatusCode::FORBIDDEN, "session_reads_only", title, hint));
     }
     if granted >= needs {
-        return next.run(request).await;
+        return Ok(request);
     }
     let word = needs.map_or("", Scope::as_str);
     let title = format!("this needs a token with the scope {word}");
@@ -149,5 +153,5 @@ pub(crate) async fn authorise(State(needs): State<Option<Scope>>, request: Reque
     } else {
         (StatusCode::UNAUTHORIZED, "token_required")
     };
-    Problem::new(status, code, title, hint).into_response()
+    Err(Problem::new(status, code, title, hint))
 }
