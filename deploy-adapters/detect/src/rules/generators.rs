@@ -22,6 +22,8 @@ enum Tool {
     Program,
     /// A program that is all there is in an image, by the image and where it lies there: no shell can start it.
     Alone(&'static str, &'static str),
+    /// A crate, by its name and version: no image has it, so it is compiled.
+    Crate(&'static str),
     /// A package of Python, by this name.
     Python(&'static str),
     /// Gems, from the Gemfile.
@@ -67,7 +69,7 @@ const SITE_GENERATORS: &[Generator] = &[
     row("Bridgetown", "bridgetown", "ruby", &[Word("Gemfile", "bridgetown")], Tool::Ruby, "bin/bridgetown deploy", "output", NOWHERE, RUBY),
     row("Nanoc", "nanoc", "ruby", &[File("nanoc.yaml")], Tool::Ruby, "bundle exec nanoc", "output", (&["nanoc.yaml"], &["output_dir"]), RUBY),
     row("Jekyll", "jekyll", "ruby", &[Word("Gemfile", "jekyll"), Word("Gemfile", "github-pages")], Tool::Ruby, "bundle exec jekyll build", "_site", JEKYLL_OUTPUT, RUBY),
-    row("Trunk", "trunk", "rust", &[File("Trunk.toml")], Tool::Program, "trunk build --release", "dist", (&["Trunk.toml"], &["build", "dist"]), "rust:1"),
+    row("Trunk", "trunk", "rust", &[File("Trunk.toml")], Tool::Crate("trunk@0.21.14"), "trunk build --release", "dist", (&["Trunk.toml"], &["build", "dist"]), "rust:1"),
     row("Pelican", "pelican", "python", &[File("pelicanconf.py")], Tool::Python("pelican[markdown]"), "pelican content", "output", NOWHERE, PYTHON),
     row("Lektor", "lektor", "python", &[Ending(".lektorproject")], Tool::Python("lektor"), "lektor build -O output", "output", NOWHERE, PYTHON),
     row("Nikola", "nikola", "python", &[Word("conf.py", "BLOG_TITLE")], Tool::Python("nikola"), "nikola build", "output", NOWHERE, PYTHON),
@@ -78,7 +80,7 @@ const SITE_GENERATORS: &[Generator] = &[
 const DOCUMENTATION_GENERATORS: &[Generator] = &[
     row("MkDocs", "mkdocs", "python", &[File("mkdocs.yml"), File("mkdocs.yaml")], Tool::Python("mkdocs"), "mkdocs build", "site", (&["mkdocs.yml", "mkdocs.yaml"], &["site_dir"]), PYTHON),
     row("Jupyter Book", "jupyter-book", "python", &[File("_toc.yml")], Tool::Python("jupyter-book<2"), "jupyter-book build .", "_build/html", NOWHERE, PYTHON),
-    row("mdBook", "mdbook", "markdown", &[File("book.toml")], Tool::Program, "mdbook build", "book", (&["book.toml"], &["build", "build-dir"]), "rust:1"),
+    row("mdBook", "mdbook", "markdown", &[File("book.toml")], Tool::Crate("mdbook@0.4.52"), "mdbook build", "book", (&["book.toml"], &["build", "build-dir"]), "rust:1"),
     row("Sphinx", "sphinx", "python", &[Word("conf.py", "extensions")], Tool::Python("sphinx"), "sphinx-build . _build/html", "_build/html", NOWHERE, PYTHON),
     row("Sphinx", "sphinx", "python", &[Word("docs/conf.py", "extensions")], Tool::Python("sphinx"), "sphinx-build docs docs/_build/html", "docs/_build/html", NOWHERE, PYTHON),
     row("Sphinx", "sphinx", "python", &[Word("docs/source/conf.py", "extensions")], Tool::Python("sphinx"), "sphinx-build docs/source docs/build/html", "docs/build/html", NOWHERE, PYTHON),
@@ -183,6 +185,12 @@ fn install(scene: &Scene<'_>, generator: &Generator, detection: &mut Detection) 
     let found = |command: &str, file: &str, fact: &str| Some(scene.found(command.to_owned(), file, fact));
     match generator.tool {
         Tool::Program => {}
+        Tool::Crate(package) => {
+            if generator.planner == "trunk" {
+                detection.image_setup.push("rustup target add wasm32-unknown-unknown".to_owned());
+            }
+            detection.image_setup.push(format!("cargo install --locked {package}"));
+        }
         Tool::Alone(image, program) => detection.build_tools.push(BuildTool {
             image: image.to_owned(),
             from: program.to_owned(),
@@ -203,6 +211,10 @@ fn install(scene: &Scene<'_>, generator: &Generator, detection: &mut Detection) 
                     detection.package_manager = Some("pip".to_owned());
                     let command = format!("pip install -r {file}");
                     detection.install = found(&command, file, "names what the site is built with");
+                    if scene.text(file).is_some_and(names_packages_alone) {
+                        detection.manifests.push(file.to_owned());
+                    }
+                    detection.caches.push("/root/.cache/pip".to_owned());
                 }
                 None if scene.has("uv.lock") => {
                     detection.package_manager = Some("uv".to_owned());
@@ -230,6 +242,13 @@ fn install(scene: &Scene<'_>, generator: &Generator, detection: &mut Detection) 
             }
         }
     }
+}
+
+/// Whether requirements can be installed without any other file of the source.
+fn names_packages_alone(requirements: &str) -> bool {
+    requirements
+        .lines()
+        .all(|line| !line.trim_start().starts_with(['-', '.', '/']) && !line.contains("file:"))
 }
 
 /// Where the result is: what the configuration says, else the default.
@@ -329,6 +348,19 @@ mod tests {
             assert_eq!(value(detection.build.as_ref()), build, "{files:?}");
             assert_eq!(value(detection.publish_directory.as_ref()), output, "{files:?}");
             assert_eq!(codes(&detection.blocked), [], "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_generator_is_in_the_image_that_builds_with_it() {
+        let detection = detect(&[("book.toml", "")]);
+        assert_eq!(detection.image_setup, ["cargo install --locked mdbook@0.4.52"]);
+        let early = |requirements| {
+            detect(&[("mkdocs.yml", ""), ("requirements.txt", requirements)]).manifests.concat()
+        };
+        assert_eq!(early("mkdocs==1.6.1\n# -r of nothing\n"), "requirements.txt");
+        for needs_more in ["-r more.txt", "-e .", "./plugin", "plugin @ file:plugin"] {
+            assert_eq!(early(needs_more), "", "{needs_more}");
         }
     }
 
