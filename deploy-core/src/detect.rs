@@ -172,10 +172,18 @@ pub struct Detection {
     /// else. It only saves time: the build does without it, so that its failure is not the build's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<Vec<String>>,
+    /// What a generated image does once the build is done: puts what the build left elsewhere where the release looks
+    /// for it, removes what only install and build needed. Each is one command as words; none is run anywhere else, nor
+    /// where the profile has another install, build or start command than the one that was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finish: Vec<Vec<String>>,
     /// What the running release needs of the build's directory, relative to the workspace (the base directory if there
     /// is none); everything when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runtime_files: Vec<String>,
+    /// Why the running release has to write among its own files; where nothing says so, they are read-only to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Fact>,
     /// Commands that prepare a generated image before anything is copied into it; never run anywhere else.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_setup: Vec<String>,

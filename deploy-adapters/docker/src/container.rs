@@ -37,11 +37,12 @@ impl Caps {
         let limits = &outline.profile.limits;
         let kind = outline.artifact.as_ref().map(|artifact| artifact.kind);
         let own_image = matches!(kind, Some(ArtifactKind::GeneratedImage | ArtifactKind::StaticSite));
+        let writes = outline.detection.writes.is_some();
         Self {
             memory: limits.memory.unwrap_or(Size::from_mib(1024)),
             cpu_millis: limits.cpu_millis,
             pids: limits.pids.unwrap_or(1024),
-            read_only: outline.profile.runtime.read_only.unwrap_or(own_image),
+            read_only: outline.profile.runtime.read_only.unwrap_or(own_image && !writes),
             own_image,
         }
     }

@@ -26,7 +26,7 @@ const FAMILIES: &[(&str, Files)] = &[
         &[
             (
                 "package.json",
-                r#"{ "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" }, "engines": { "node": "22" } }"#,
+                r#"{ "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" }, "devDependencies": { "typescript": "5" }, "engines": { "node": "22" } }"#,
             ),
             ("package-lock.json", r#"{ "lockfileVersion": 3, "packages": {} }"#),
         ],
@@ -330,4 +330,35 @@ fn an_install_command_of_ones_own_sees_all_of_the_source() {
     let source = text.find("\nCOPY . .\n").unwrap();
     assert!(text.find("tools/install.sh").is_some_and(|at| source < at), "{text}");
     assert!(!text.contains("COPY [\"package.json\""), "{text}");
+}
+
+/// Packages for development go after the build, which needs them, and stay for a start command of one's own; one that
+/// only says again what was found changes nothing, so a written profile does not either.
+#[test]
+fn what_only_the_build_needs_is_removed_once_it_is_built() {
+    let (_, files) = FAMILIES.iter().find(|(family, _)| family == &"node-npm").unwrap();
+    let prune = "\"npm prune --omit=dev --ignore-scripts\"";
+    let with_start = |start: Option<&str>| {
+        let mut spec = spec();
+        spec.profile.runtime.start = start.map(str::to_owned);
+        deploy_docker::dockerfile(&outline_of(files, &spec)).unwrap()
+    };
+    let text = with_start(None);
+    assert!(
+        text.find("npm run build") < text.find(prune) && text.find(prune) < text.rfind("\nFROM "),
+        "{text}"
+    );
+    assert_eq!(with_start(Some("npm run start")), text);
+    assert!(!with_start(Some("npx tsx src/server.ts")).contains(prune));
+}
+
+/// Without this, Rails ends at once, and Laravel answers nothing: their files are read-only to every other release.
+#[test]
+fn what_keeps_files_of_its_own_says_why() {
+    let writers: Vec<&str> = FAMILIES
+        .iter()
+        .filter(|(_, files)| outline(files).detection.writes.is_some())
+        .map(|(family, _)| *family)
+        .collect();
+    assert_eq!(writers, ["next-pnpm", "ruby-rails", "php-laravel"]);
 }

@@ -58,6 +58,8 @@ pub(crate) struct Recipe {
     pub(crate) install: Option<String>,
     /// The build command.
     pub(crate) build: Option<String>,
+    /// What is done once it is built, each as words.
+    pub(crate) finish: Vec<Vec<String>>,
     /// The start command.
     pub(crate) start: Option<String>,
     /// The port the app listens on.
@@ -93,6 +95,16 @@ impl Recipe {
         });
         let manifests = if reads_manifests { detection.manifests.clone() } else { Vec::new() };
         let ahead = if install.is_none() { detection.ahead.clone() } else { Vec::new() };
+        // Other commands than those that were found may need anything that was installed.
+        let as_found = [
+            (CommandKind::Install, &detection.install),
+            (CommandKind::Build, &detection.build),
+            (CommandKind::Start, &detection.start),
+        ];
+        let as_found = as_found
+            .into_iter()
+            .all(|(kind, found)| command(kind).as_ref() == found.as_ref().map(|found| &found.value));
+        let finish = if as_found { detection.finish.clone() } else { Vec::new() };
         let secrets = outline.profile.secrets.iter().filter(|(_, secret)| secret.build);
         Some(Self {
             build_image,
@@ -112,6 +124,7 @@ impl Recipe {
             whole,
             install: command(CommandKind::Install),
             build: command(CommandKind::Build),
+            finish,
             start: command(CommandKind::Start),
             port: outline.network.internal_port,
         })

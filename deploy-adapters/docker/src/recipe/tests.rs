@@ -30,6 +30,7 @@ fn node() -> Recipe {
         whole: false,
         install: Some("npm ci".to_owned()),
         build: Some("npm run build".to_owned()),
+        finish: Vec::new(),
         start: Some("node server.js".to_owned()),
         port: Some(3000),
     }
@@ -52,10 +53,10 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.npm --mount=type=secret,id=NPM_TOKEN ["/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\" && export NPM_TOKEN && exec \"$0\" \"$@\"","/bin/sh","-c","npm run build"]
 
 FROM node:22-bookworm-slim
-WORKDIR /app
 ENV NODE_ENV="production"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","node server.js"]
@@ -85,7 +86,7 @@ fn a_member_of_a_workspace_is_built_in_its_own_directory() {
     let text = recipe.dockerfile(Mounts::No);
     let install = "WORKDIR /app/apps/web\nRUN [\"/bin/sh\",\"-c\",\"npm ci\"]\nWORKDIR /app\nENV NODE_ENV";
     assert!(text.contains(install), "{text}");
-    assert!(text.contains("FROM node:22-bookworm-slim\nWORKDIR /app/apps/web\n"), "{text}");
+    assert!(text.contains(" /app /app\nWORKDIR /app/apps/web\nUSER "), "{text}");
 }
 
 #[test]

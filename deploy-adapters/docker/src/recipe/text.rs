@@ -57,6 +57,10 @@ pub(super) fn build_stage(recipe: &Recipe, mounts: Mounts) -> String {
     if let Some(build) = &recipe.build {
         within(text, recipe, &run(&shell(build), recipe, mounts));
     }
+    for words in &recipe.finish {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        within(text, recipe, &run(&words, recipe, mounts));
+    }
     out
 }
 
@@ -80,8 +84,6 @@ fn within(text: &mut String, recipe: &Recipe, instruction: &str) {
 fn runtime_stage(text: &mut String, recipe: &Recipe) {
     let from = if recipe.whole { "build" } else { recipe.runtime_image.as_str() };
     line(text, &format!("FROM {from}"));
-    let directory = recipe.directory.as_ref().map_or(String::new(), |directory| format!("/{directory}"));
-    line(text, &format!("WORKDIR {HOME}{directory}"));
     packages(text, &recipe.runtime_packages);
     if recipe.whole {
         // What the app writes beside itself stays writable for the user it runs as.
@@ -105,6 +107,10 @@ fn runtime_stage(text: &mut String, recipe: &Recipe) {
             line(text, &format!("COPY --from=build --chown={USER} {pair}"));
         }
     }
+    // Not before: what a COPY makes belongs to the user, so that the app can write beside itself, and what a WORKDIR
+    // makes belongs to root.
+    let directory = recipe.directory.as_ref().map_or(String::new(), |directory| format!("/{directory}"));
+    line(text, &format!("WORKDIR {HOME}{directory}"));
     line(text, &format!("USER {USER}"));
     if let Some(port) = recipe.port {
         line(text, &format!("EXPOSE {port}"));

@@ -7,6 +7,7 @@ mod contract;
 mod deploying;
 mod engine_gone;
 mod failing;
+mod families;
 mod harness;
 mod keeping;
 mod registry;

@@ -9,10 +9,10 @@ ENV NODE_ENV="production"
 COPY . .
 
 FROM oven/bun:1-slim
-WORKDIR /app
 ENV NODE_ENV="production"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","bun run start"]

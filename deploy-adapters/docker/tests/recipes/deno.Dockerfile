@@ -8,11 +8,11 @@ COPY . .
 RUN ["/bin/sh","-c","deno cache main.ts"]
 
 FROM denoland/deno:2.5.0
-WORKDIR /app
 ENV DENO_DIR="/app/.deno"
 ENV DENO_ENV="production"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
 CMD ["/bin/sh","-c","deno run -A main.ts"]

@@ -11,12 +11,12 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.nuget/packages ["/bin/sh","-c","dotnet publish --no-restore -c Release -o out"]
 
 FROM mcr.microsoft.com/dotnet/aspnet:8.0
-WORKDIR /app
 ENV ASPNETCORE_ENVIRONMENT="Production"
 ENV ASPNETCORE_URLS="http://0.0.0.0:8080"
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/out","/app/out"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","dotnet out/web.dll"]

@@ -13,7 +13,6 @@ COPY . .
 RUN ["/bin/sh","-c","mix compile && mix release"]
 
 FROM elixir:1.18-slim
-WORKDIR /app
 RUN ["/bin/sh","-c","apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*"]
 ENV LANG="C.UTF-8"
 ENV MIX_ENV="prod"
@@ -21,6 +20,7 @@ ENV PHX_SERVER="true"
 ENV PORT="4000"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/_build/prod/rel/x","/app/_build/prod/rel/x"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 4000
 CMD ["/bin/sh","-c","_build/prod/rel/x/bin/x start"]

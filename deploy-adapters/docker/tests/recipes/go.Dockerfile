@@ -11,12 +11,12 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/go/pkg/mod --mount=type=cache,sharing=locked,target=/root/.cache/go-build ["/bin/sh","-c","go build -trimpath -ldflags=\"-s -w\" -o bin/app ."]
 
 FROM debian:bookworm-slim
-WORKDIR /app
 RUN ["/bin/sh","-c","apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata && rm -rf /var/lib/apt/lists/*"]
 ENV CGO_ENABLED="0"
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/bin/app","/app/bin/app"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","./bin/app"]

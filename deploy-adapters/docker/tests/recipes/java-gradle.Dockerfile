@@ -10,10 +10,10 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.gradle ["/bin/sh","-c","gradle --no-daemon bootJar"]
 
 FROM eclipse-temurin:21-jre
-WORKDIR /app
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/build/libs","/app/build/libs"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","java -Dserver.port=${PORT:-8080} -jar build/libs/*.jar"]

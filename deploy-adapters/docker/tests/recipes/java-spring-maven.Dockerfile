@@ -9,10 +9,10 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.m2 ["/bin/sh","-c","mvn --batch-mode -DskipTests package"]
 
 FROM eclipse-temurin:21-jre
-WORKDIR /app
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/target/x-1.jar","/app/target/x-1.jar"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","java -Dserver.port=${PORT:-8080} -jar target/x-1.jar"]

@@ -10,14 +10,15 @@ RUN --mount=type=cache,sharing=locked,target=/root/.local/share/pnpm/store ["/bi
 ENV NODE_ENV="production"
 COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.local/share/pnpm/store ["/bin/sh","-c","pnpm run build"]
+RUN --mount=type=cache,sharing=locked,target=/root/.local/share/pnpm/store ["/bin/sh","-c","rm -rf .next/cache"]
 
 FROM node:24-slim
-WORKDIR /app
 RUN ["/bin/sh","-c","npm install -g pnpm@9.1.0"]
 ENV NODE_ENV="production"
 ENV PORT="3000"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","pnpm run start"]

@@ -9,13 +9,14 @@ RUN --mount=type=cache,sharing=locked,target=/root/.npm ["/bin/sh","-c","npm ci"
 ENV NODE_ENV="production"
 COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.npm ["/bin/sh","-c","npm run build"]
+RUN --mount=type=cache,sharing=locked,target=/root/.npm ["/bin/sh","-c","npm prune --omit=dev --ignore-scripts"]
 
 FROM node:22-slim
-WORKDIR /app
 ENV NODE_ENV="production"
 ENV PORT="3000"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","npm run start"]

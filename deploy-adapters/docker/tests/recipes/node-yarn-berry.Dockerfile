@@ -2,8 +2,7 @@
 FROM node:24 AS build
 USER root
 WORKDIR /app
-RUN ["/bin/sh","-c","npm install -g corepack@0.31.0 --force && corepack enable && COREPACK_HOME=/usr/local/share/corepack corepack prepare yarn@4.5.0 --activate"]
-ENV COREPACK_HOME="/usr/local/share/corepack"
+RUN ["/bin/sh","-c","npm install -g --force @yarnpkg/cli-dist@4.5.0 || npm install -g --force @yarnpkg/cli-dist@4.5"]
 ENV YARN_ENABLE_GLOBAL_CACHE="false"
 COPY ["package.json","./"]
 COPY ["yarn.lock","./"]
@@ -12,13 +11,12 @@ ENV NODE_ENV="production"
 COPY . .
 
 FROM node:24-slim
-WORKDIR /app
-RUN ["/bin/sh","-c","npm install -g corepack@0.31.0 --force && corepack enable && COREPACK_HOME=/usr/local/share/corepack corepack prepare yarn@4.5.0 --activate"]
-ENV COREPACK_HOME="/usr/local/share/corepack"
+RUN ["/bin/sh","-c","npm install -g --force @yarnpkg/cli-dist@4.5.0 || npm install -g --force @yarnpkg/cli-dist@4.5"]
 ENV NODE_ENV="production"
 ENV YARN_ENABLE_GLOBAL_CACHE="false"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","yarn run start"]

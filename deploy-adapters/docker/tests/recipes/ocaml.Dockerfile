@@ -13,7 +13,6 @@ COPY . .
 RUN ["/bin/sh","-c","opam exec -- dune build --profile release ./bin/main.exe"]
 
 FROM debian:bookworm-slim
-WORKDIR /app
 RUN ["/bin/sh","-c","apt-get update && apt-get install -y --no-install-recommends ca-certificates libev4 libgmp10 libssl3 && rm -rf /var/lib/apt/lists/*"]
 ENV OPAMCONFIRMLEVEL="unsafe-yes"
 ENV OPAMROOT="/home/opam/.opam"
@@ -21,6 +20,7 @@ ENV OPAMROOTISOK="1"
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/_build/default/bin/main.exe","/app/_build/default/bin/main.exe"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","./_build/default/bin/main.exe"]

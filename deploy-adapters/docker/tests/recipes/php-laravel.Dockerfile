@@ -14,11 +14,11 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/root/.composer/cache ["/bin/sh","-c","php artisan package:discover --ansi"]
 
 FROM build
-WORKDIR /app
 RUN ["/bin/sh","-c","chown -R 10001:10001 /app"]
 ENV COMPOSER_ALLOW_SUPERUSER="1"
 ENV PORT="80"
 ENV HOME=/tmp
+WORKDIR /app
 USER 10001:10001
 EXPOSE 80
 CMD ["/bin/sh","-c","frankenphp php-server --listen :${PORT:-80} --root public"]

@@ -12,13 +12,13 @@ RUN --mount=type=cache,sharing=locked,target=/root/.cache/pip --mount=type=cache
 COPY . .
 
 FROM python:3.13-slim-bookworm
-WORKDIR /app
 ENV PATH="/app/.venv/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 ENV POETRY_VIRTUALENVS_IN_PROJECT="true"
 ENV PORT="8000"
 ENV PYTHONUNBUFFERED="1"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
 CMD ["/bin/sh","-c","gunicorn --bind 0.0.0.0:${PORT:-8000} site.wsgi"]

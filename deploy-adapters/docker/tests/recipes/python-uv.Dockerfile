@@ -13,7 +13,6 @@ RUN --mount=type=cache,sharing=locked,target=/root/.cache/pip --mount=type=cache
 COPY . .
 
 FROM python:3.13-slim-bookworm
-WORKDIR /app
 ENV PATH="/app/.venv/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 ENV PORT="8000"
 ENV PYTHONUNBUFFERED="1"
@@ -21,6 +20,7 @@ ENV UV_LINK_MODE="copy"
 ENV UV_PYTHON_DOWNLOADS="never"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
 CMD ["/bin/sh","-c","uvicorn main:app --host 0.0.0.0 --port ${PORT:-8000}"]

@@ -17,7 +17,6 @@ RUN ["/bin/sh","-c","bundle install"]
 COPY . .
 
 FROM ruby:3.3-slim-bookworm
-WORKDIR /app
 RUN ["/bin/sh","-c","apt-get update && apt-get install -y --no-install-recommends libyaml-0-2 && rm -rf /var/lib/apt/lists/*"]
 ENV BUNDLE_DEPLOYMENT="1"
 ENV BUNDLE_PATH="/app/vendor/bundle"
@@ -29,6 +28,7 @@ ENV RAILS_LOG_TO_STDOUT="1"
 ENV RAILS_SERVE_STATIC_FILES="1"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 /app /app
+WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
 CMD ["/bin/sh","-c","bundle exec rails server -b 0.0.0.0 -p ${PORT:-3000}"]

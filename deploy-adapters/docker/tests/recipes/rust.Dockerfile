@@ -12,12 +12,12 @@ COPY . .
 RUN --mount=type=cache,sharing=locked,target=/usr/local/cargo/registry --mount=type=cache,sharing=locked,target=/usr/local/cargo/git ["/bin/sh","-c","cargo build --release --locked"]
 
 FROM debian:bookworm-slim
-WORKDIR /app
 RUN ["/bin/sh","-c","apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*"]
 ENV PORT="8080"
 ENV HOME=/tmp
 COPY --from=build --chown=10001:10001 ["/app/target/release/x","/app/target/release/x"]
 COPY --from=build --chown=10001:10001 ["/app/Cargo.toml","/app/Cargo.toml"]
+WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
 CMD ["/bin/sh","-c","./target/release/x"]

@@ -174,7 +174,10 @@ fn next(app: &App<'_, '_>) -> Shape {
         config.as_ref().filter(|config| config.literal("output") == Literal::Text("standalone".to_owned()));
     let mut shape = started(app, Some("next build"), "next start", 3000);
     if let Some(config) = standalone {
-        let start = "node .next/standalone/server.js".to_owned();
+        // It keeps the places that files have below the root of the workspace.
+        let places = [".next/standalone", app.tools.place(app.scene), "server.js"];
+        let place = places.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        let start = format!("node {place}");
         shape.start = Some(app.scene.found(start, &config.file, "output is standalone"));
         // `next start` does not serve a standalone build.
         shape.start_wins = app.script("start").is_empty() || app.script("start").trim() == "next start";
@@ -226,7 +229,9 @@ fn nuxt(app: &App<'_, '_>) -> Shape {
 }
 
 fn sveltekit(app: &App<'_, '_>) -> Shape {
-    let config = Config::find(app.scene, "svelte.config");
+    // Newer projects configure it where they configure Vite.
+    let of_vite = || Config::find(app.scene, "vite.config").filter(|config| config.mentions("adapter"));
+    let config = Config::find(app.scene, "svelte.config").or_else(of_vite);
     let uses = |adapter: &str| {
         config.as_ref().map_or_else(|| app.package.depends_on(adapter), |config| config.mentions(adapter))
     };

@@ -5,6 +5,7 @@ use deploy_core::evidence::Fact;
 use deploy_core::reason::{Reason, ReasonCode};
 
 use super::package::{PACKAGE, Package};
+use crate::manifest::Values as _;
 use crate::reasons::{line, listed, no_lockfile, with_fixes};
 use crate::rule::Scene;
 use crate::version::Version;
@@ -21,10 +22,8 @@ pub(super) enum Manager {
     Bun,
 }
 
-/// The version of corepack that fetches Yarn: the newest that runs on Node 18, too.
-const COREPACK: &str = "0.31.0";
-/// Where corepack keeps what it fetched, for everybody to read.
-const COREPACK_HOME: &str = "/usr/local/share/corepack";
+/// Yarn 2 and later, as a package: there in the release as well, so that a start fetches nothing.
+const YARN: &str = "@yarnpkg/cli-dist";
 
 /// Lockfiles and whose they are. In a conflict the first counts for what can be shown.
 const LOCKFILES: [(&str, Manager); 6] = [
@@ -233,6 +232,14 @@ impl<'a> Toolchain<'a> {
         }
     }
 
+    /// Where the package in `scene` lies below the root of its workspace; nothing if it is that root.
+    pub(super) fn place<'s>(&'s self, scene: &'s Scene<'_>) -> &'s str {
+        match &self.member {
+            Some(member) => &member.path,
+            None => scene.at().strip_prefix(self.root.at()).unwrap_or_default().trim_start_matches('/'),
+        }
+    }
+
     /// Runs a program that is installed with the package, in its directory.
     pub(super) fn exec(&self, command: &str) -> String {
         self.here(&self.manager.exec(command))
@@ -276,16 +283,15 @@ impl<'a> Toolchain<'a> {
             // The images have it.
             Manager::YarnClassic => None,
             Manager::Pnpm => Some(format!("npm install -g pnpm@{}", version(self.pnpm_of_lockfile()))),
-            // The version in `packageManager` or `.yarnrc.yml` is the one that runs.
+            // The project brings the one that runs; the one of the images calls it.
+            Manager::YarnBerry if self.yarn_setting("yarnPath").is_some() => None,
             Manager::YarnBerry => {
-                let corepack = format!("npm install -g corepack@{COREPACK} --force && corepack enable");
-                // Fetched now, and where the release's user finds it: a start fetches nothing.
-                let fetch = |version: &String| {
-                    format!(
-                        "{corepack} && COREPACK_HOME={COREPACK_HOME} corepack prepare yarn@{version} --activate"
-                    )
-                };
-                Some(self.version.as_ref().map_or_else(|| corepack.clone(), fetch))
+                let version = version(self.yarn_of_lockfile());
+                let minor = version.rsplit_once('.').map_or(&*version, |(minor, _)| minor);
+                // A few versions were never published as a package: then the newest of the same minor.
+                Some(format!(
+                    "npm install -g --force {YARN}@{version} || npm install -g --force {YARN}@{minor}"
+                ))
             }
         }
     }
@@ -294,8 +300,30 @@ impl<'a> Toolchain<'a> {
     pub(super) fn environment(&self) -> &'static [(&'static str, &'static str)] {
         match self.manager {
             Manager::Npm | Manager::Bun | Manager::YarnClassic | Manager::Pnpm => &[],
+            Manager::YarnBerry if self.links() => &[],
             // Plug'n'Play runs packages out of the cache: it must be a part of the project.
-            Manager::YarnBerry => &[("COREPACK_HOME", COREPACK_HOME), ("YARN_ENABLE_GLOBAL_CACHE", "false")],
+            Manager::YarnBerry => &[("YARN_ENABLE_GLOBAL_CACHE", "false")],
+        }
+    }
+
+    /// Whether Yarn lays packages out in `node_modules`, as every other manager does.
+    fn links(&self) -> bool {
+        self.yarn_setting("nodeLinker").is_some_and(|linker| linker != "pnp")
+    }
+
+    /// A value of `.yarnrc.yml`.
+    fn yarn_setting(&self, name: &str) -> Option<String> {
+        self.root.yaml(".yarnrc.yml")?.text_at(&[name]).map(str::to_owned)
+    }
+
+    /// The version of Yarn that wrote the lockfile reads it best.
+    fn yarn_of_lockfile(&self) -> &'static str {
+        let head = self.root.head("yarn.lock").unwrap_or_default();
+        let written = head.lines().find_map(|line| line.trim().strip_prefix("version:")).unwrap_or_default();
+        match written.trim() {
+            "4" | "5" => "2.4.2",
+            "6" | "7" => "3.8.7",
+            _ => "4.18.1",
         }
     }
 

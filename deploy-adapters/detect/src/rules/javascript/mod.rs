@@ -9,11 +9,13 @@
 //! | `shape`, `config` | the words for that, and reading configurations without running them |
 //! | `program` | how a program is started, and where it listens |
 //! | `entry` | the file a program starts with |
+//! | `finish` | what is done in the image once the build is done |
 //! | `workspace`, `nx` | several packages in one source |
 
 mod angular;
 mod config;
 mod entry;
+mod finish;
 mod frameworks;
 mod manager;
 pub(crate) mod node;

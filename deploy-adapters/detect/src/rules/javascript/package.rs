@@ -78,6 +78,18 @@ impl Package {
         self.content.at(&["dependencies", package]).is_string()
     }
 
+    /// The packages that it needs to be built and tested, not to run.
+    pub(super) fn for_development(&self) -> Vec<&str> {
+        let names = self.content.keys_at(&["devDependencies"]);
+        names.into_iter().filter(|name| self.is_for_development(name)).collect()
+    }
+
+    /// Whether it needs a package only to be built or tested.
+    pub(super) fn is_for_development(&self, package: &str) -> bool {
+        let is_in = |group: &str| self.content.at(&[group, package]).is_string();
+        is_in("devDependencies") && !is_in("dependencies") && !is_in("optionalDependencies")
+    }
+
     /// Whether it depends on anything at all.
     pub(super) fn has_dependencies(&self) -> bool {
         ["dependencies", "devDependencies"].iter().any(|group| !self.content.keys_at(&[group]).is_empty())

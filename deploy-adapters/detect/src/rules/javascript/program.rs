@@ -6,6 +6,7 @@ use deploy_core::reason::Reason;
 
 use super::config::{Config, Literal};
 use super::entry::{self, Listens};
+use super::finish::{self, Start};
 use super::manager::Manager;
 use super::package::{PACKAGE, Package};
 use super::shape::{App, Shape, computed, written};
@@ -48,6 +49,13 @@ const WORKERS: [&str; 10] = [
     "@slack/bolt",
 ];
 
+/// Frameworks whose programs keep what they make among their own files.
+const WRITERS: [(&str, &str); 3] = [
+    ("directus", "keeps what is uploaded in uploads"),
+    ("nextjs", "keeps the pages and pictures that it makes while it runs in .next"),
+    ("strapi", "keeps its data in .tmp and what is uploaded in public"),
+];
+
 /// Adds how it is started, what kind of program it is, and its port.
 pub(super) fn describe(app: &App<'_, '_>, shape: &Shape, detection: &mut Detection) {
     let (start, command) = start(app, shape);
@@ -58,6 +66,15 @@ pub(super) fn describe(app: &App<'_, '_>, shape: &Shape, detection: &mut Detecti
     }
     let listens = start.as_ref().and_then(|_| entry::port_of(app.scene, &command));
     detection.kind = kind(app, shape, start.is_some(), listens.as_ref().map(|(_, listens)| *listens));
+    detection.finish = match &start {
+        Some(found) => {
+            let start = Start { written: &found.value, comes_to: &command };
+            finish::commands(app, detection.framework.as_deref(), start)
+        }
+        None => Vec::new(),
+    };
+    let writer = WRITERS.iter().find(|(name, _)| Some(*name) == detection.framework.as_deref());
+    detection.writes = writer.map(|(_, why)| app.scene.fact(PACKAGE, *why));
     detection.start = start;
     let mut environment = super::environment(&[("NODE_ENV", "production")]);
     environment.extend(super::environment(shape.environment));

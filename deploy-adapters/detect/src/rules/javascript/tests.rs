@@ -119,6 +119,17 @@ fn every_static_framework_is_planned_with_where_it_writes() {
             "docs",
         ),
         (
+            &["@sveltejs/kit", "vite"],
+            &["build: vite build"],
+            (
+                "vite.config.ts",
+                "import a from '@sveltejs/adapter-static'; sveltekit({ adapter: a({ pages: 'docs' }) })",
+            ),
+            "sveltekit",
+            "npm run build",
+            "docs",
+        ),
+        (
             &["astro"],
             &["build: astro build"],
             ("astro.config.mjs", "outDir: './out'"),
@@ -275,6 +286,17 @@ fn every_server_is_planned_with_how_it_starts_and_where_it_listens() {
             ("svelte.config.js", "'@sveltejs/adapter-node'"),
             Some("sveltekit"),
             "node build",
+            3000,
+        ),
+        (
+            &["@sveltejs/kit"],
+            &[],
+            (
+                "vite.config.ts",
+                "import a from '@sveltejs/adapter-node'; sveltekit({ adapter: a({ out: 'x' }) })",
+            ),
+            Some("sveltekit"),
+            "node x",
             3000,
         ),
         (

@@ -112,6 +112,10 @@ fn detect(scene: &Scene<'_>) -> Option<Detection> {
         (None, Some(file)) => program.framework("wordpress", scene.fact(file, "belongs to WordPress")),
         (None, None) => {}
     }
+    if framework.is_some() || wordpress.is_some() {
+        let why = "keeps caches, sessions and uploads among its files";
+        program.detection.writes = Some(scene.fact(&file, why));
+    }
     images(scene, &manifest, framework, wordpress.is_some(), &mut program);
     build(scene, &mut program);
     start(scene, root, script(), &mut program);

@@ -137,6 +137,7 @@ fn rails(scene: &Scene<'_>) -> Option<Detection> {
     let file = gems.file.filter(|_| is_rails && is_app)?;
     let mut program = program(scene, &gems);
     program.framework("rails", scene.fact(file, "depends on rails"));
+    program.detection.writes = Some(scene.fact(file, "Rails keeps its process id and its caches in tmp"));
     program.detection.kind = ProjectKind::Server;
     let evidence = scene.fact("config/application.rb", "is a Rails application");
     let start = "bundle exec rails server -b 0.0.0.0 -p ${PORT:-3000}".to_owned();
