@@ -94,6 +94,11 @@ node_image() {
   base "$root"
   program "$root" "$(command -v node)"
   npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
+  # Debian's npm finds most of its parts elsewhere: then it is the registry's, which is whole.
+  if [ ! -d "$npm/node_modules/semver" ]; then
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$work/npm" npm@10.9.4
+    npm=$work/npm/node_modules/npm
+  fi
   mkdir -p "$root/usr/local/lib/node_modules"
   cp -a "$npm" "$root/usr/local/lib/node_modules/npm"
   ln -s "$(readlink -f "$(command -v node)")" "$root/usr/local/bin/node"
