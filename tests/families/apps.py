@@ -23,8 +23,6 @@ class App:
 
 
 NPM = "npm install --package-lock-only --ignore-scripts"
-# For packages of which npm forgets some, where it does not lay them out.
-NPM_WHOLE = "npm install --ignore-scripts && rm -rf node_modules"
 PNPM = "npm install -g pnpm@9.15.4 && pnpm install --lockfile-only"
 YARN = "yarn install --ignore-scripts && rm -rf node_modules"
 BERRY = "npm install -g --force @yarnpkg/cli-dist@4.9.2 && yarn install --mode=update-lockfile"
@@ -177,7 +175,7 @@ FRAMEWORKS = [
             "app/app.vue": "<template><h1>hello from nuxt</h1></template>\n",
             "tsconfig.json": '{ "files": [], "references": [{ "path": "./.nuxt/tsconfig.app.json" }] }',
         },
-        lock=NPM_WHOLE,
+        lock=PNPM,
     ),
     App(
         "sveltekit-node",
@@ -243,8 +241,8 @@ FRAMEWORKS = [
     App("vite-react", '<div id="root">', create="npm create --yes vite@7 . -- --template react-ts", lock=NPM),
     App("vite-vue-pnpm", '<div id="app">', create="npm create --yes vite@7 . -- --template vue-ts", lock=PNPM),
     App("nest", "Hello World!", create="npx --yes @nestjs/cli@11 new app --directory . --skip-git --skip-install --package-manager npm", lock=NPM, gone=TYPESCRIPT),
-    App("angular", "<app-root", create="npx --yes @angular/cli@20 new app --directory . --skip-install --skip-git --ssr=false --defaults", lock=NPM),
-    App("angular-ssr", "<app-root", create="npx --yes @angular/cli@20 new app --directory . --skip-install --skip-git --ssr --defaults", lock=NPM),
+    App("angular", "<app-root", create="npx --yes @angular/cli@19 new app --directory . --skip-install --skip-git --ssr=false --defaults", lock=NPM),
+    App("angular-ssr", "<app-root", create="npx --yes @angular/cli@19 new app --directory . --skip-install --skip-git --ssr --defaults", lock=NPM),
     App(
         "eleventy",
         "hello from eleventy",

@@ -69,7 +69,7 @@ pub(super) fn commands(app: &App<'_, '_>, framework: Option<&str>, start: Start<
     let shell = |command: String| vec!["/bin/sh".to_owned(), "-c".to_owned(), command];
     let assets = if framework == Some("nextjs") { next(app, start.comes_to) } else { Vec::new() };
     let pruned = match carries_its_own(app, framework, start) {
-        true => Some("rm -rf node_modules".to_owned()),
+        true => installed(app).map(|directories| format!("rm -rf {directories}")),
         false if is_kept(app, framework, start) => None,
         false => prune(app),
     };
@@ -82,10 +82,20 @@ fn carries_its_own(app: &App<'_, '_>, framework: Option<&str>, start: Start<'_>)
     let is_alone = ["prestart", "poststart"].iter().all(|name| app.package.script(name).is_none());
     let words: Vec<&str> = start.comes_to.split_whitespace().collect();
     match words.as_slice() {
-        ["node", file] if is_known && is_alone && !is_workspace(app) => {
-            CARRIES.iter().any(|end| file.ends_with(end))
-        }
+        ["node", file] if is_known && is_alone => CARRIES.iter().any(|end| file.ends_with(end)),
         _ => false,
+    }
+}
+
+/// Where packages lie that the app may load, as its commands see it; `None` where that is not certain.
+fn installed(app: &App<'_, '_>) -> Option<String> {
+    match app.tools.place(app.scene) {
+        "" => Some("node_modules".to_owned()),
+        // Its commands run at the root of the workspace.
+        place if app.tools.member.is_some() && is_plain(place) => {
+            Some(format!("node_modules {place}/node_modules"))
+        }
+        _ => None,
     }
 }
 
@@ -224,7 +234,11 @@ fn prune(app: &App<'_, '_>) -> Option<String> {
             "yarn install --production --frozen-lockfile --ignore-scripts --prefer-offline"
         }
         Manager::YarnBerry if !is_workspace && !is_changed && major.is_some_and(|major| major >= 4) => {
-            "yarn workspaces focus --production"
+            match app.tools.links() || app.tools.root.has_directory(".yarn/cache") {
+                true => "yarn workspaces focus --production",
+                // What Plug'n'Play runs out of is filled anew, from what the builder keeps.
+                false => "rm -rf .yarn/cache && yarn workspaces focus --production",
+            }
         }
         Manager::Bun if !is_workspace && !is_changed && app.tools.lockfile.is_some() => {
             "rm -rf node_modules && bun install --production --frozen-lockfile"

@@ -307,7 +307,7 @@ impl<'a> Toolchain<'a> {
     }
 
     /// Whether Yarn lays packages out in `node_modules`, as every other manager does.
-    fn links(&self) -> bool {
+    pub(super) fn links(&self) -> bool {
         self.yarn_setting("nodeLinker").is_some_and(|linker| linker != "pnp")
     }
 

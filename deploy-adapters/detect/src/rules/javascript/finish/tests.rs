@@ -38,6 +38,19 @@ fn what_only_the_build_needs_is_not_in_the_release() {
         let found = detect(&[("package.json", &package), (lock, head), ("src/server.ts", SERVER)]);
         assert_eq!(finish(&found), [expected], "{lock}");
     }
+    let pinned = package.replacen('{', "{ \"packageManager\": \"yarn@4.9.2\",", 1);
+    for (settings, expected) in [
+        ("nodeLinker: node-modules", "yarn workspaces focus --production"),
+        ("nodeLinker: pnp", "rm -rf .yarn/cache && yarn workspaces focus --production"),
+    ] {
+        let files = [
+            ("package.json", &*pinned),
+            ("yarn.lock", ""),
+            (".yarnrc.yml", settings),
+            ("src/server.ts", SERVER),
+        ];
+        assert_eq!(finish(&detect(&files)), [expected], "{settings}");
+    }
     let nothing = app(r#"{ "start": "node server.js" }"#, "express", "");
     assert_eq!(finish(&detect(&[("package.json", &nothing), ("server.js", SERVER)])), [""; 0]);
 }
@@ -142,4 +155,10 @@ fn what_carries_its_packages_needs_none_that_were_installed() {
     assert_eq!(finish(&detect(&[("package.json", &package)])), ["rm -rf node_modules"]);
     let package = app(r#"{ "build": "nuxt build", "start": "nuxt preview" }"#, "nuxt", "typescript");
     assert_eq!(finish(&detect(&[("package.json", &package), ("package-lock.json", "{}")])), [NPM]);
+
+    let package = app(r#"{ "build": "nuxt build" }"#, "nuxt", "").replacen('{', "{ \"name\": \"web\",", 1);
+    let root = r#"{ "private": true, "workspaces": ["apps/*"] }"#;
+    let found =
+        detect(&[("package.json", root), ("package-lock.json", "{}"), ("apps/web/package.json", &package)]);
+    assert_eq!(finish(&found), ["rm -rf node_modules apps/web/node_modules"]);
 }
