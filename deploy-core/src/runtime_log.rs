@@ -44,6 +44,11 @@ pub enum RuntimeLogError {
 /// An open log. Dropping it frees everything that it holds.
 #[async_trait]
 pub trait RuntimeLog: Send {
+    /// Whether a slow reader may miss lines that the target threw away meanwhile. A log that ends instead says no.
+    fn skips(&self) -> bool {
+        true
+    }
+
     /// The next line, in the order in which the target keeps them; `None` when there is no other, or, where they
     /// are waited for, when the release has ended. Nothing is read ahead but what fits into a bounded buffer, and
     /// no line is lost when the call is given up before it answers.

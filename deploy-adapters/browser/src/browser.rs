@@ -77,7 +77,7 @@ impl Browser {
         let (chromium, pipe) = started
             .map_err(|error| unavailable(&format!("{} could not be started: {error}", program.display())))?;
         let seen = tokio::select! {
-            seen = session::look(pipe, &look.url, look.policy, look.hidden.clone()) => Some(seen),
+            seen = session::look(pipe, &look.url, proxy.credential(), look.policy, look.hidden.clone()) => Some(seen),
             () = look.cancel.cancelled() => None,
         };
         let said = chromium.end().await;

@@ -12,7 +12,9 @@
 //!   is steered over a pipe, not over a port; when this process dies, the pipe closes and Chromium ends by itself.
 //! - It reaches the network only through a proxy of this process. The page's own address leads to where the release
 //!   really is, also where nobody else can reach it yet; every other address is judged, after resolving and before
-//!   connecting, by an [`AddressPolicy`](deploy_probe::AddressPolicy). It resolves no name by itself.
+//!   connecting, by an [`AddressPolicy`](deploy_probe::AddressPolicy). It resolves no name by itself. The proxy serves
+//!   nobody but that browser: it asks for a credential of this one look, which Chromium is told over its pipe and which
+//!   no page, and no other process of this machine, can read.
 //! - Starting, loading, listening and the picture have bounds of time; the console's messages have bounds of number and
 //!   length; storage of the page is in memory, downloads are refused, dialogs are dismissed.
 //! - Chromium's own sandbox is on, unless this process runs as root, where Chromium can't have one.
@@ -20,6 +22,7 @@
 //! Errors in frames of other origins and in popups are not counted: they are not this page.
 
 mod browser;
+mod credential;
 mod judged;
 mod page;
 mod pictures;

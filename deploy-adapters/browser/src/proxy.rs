@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use deploy_core::cancel::Cancel;
 use deploy_probe::{Address, AddressPolicy, HttpUrl, Resolve as _, SystemResolver};
-use http::header::{HOST, HeaderName, HeaderValue};
+use http::header::{HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -18,6 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Semaphore;
+
+use crate::credential::Credential;
 
 /// Connections of the browser at once; more wait.
 const CONNECTIONS: usize = 64;
@@ -44,6 +46,7 @@ pub(crate) struct Routes {
 /// A running proxy. It ends, with everything that goes through it, when it is dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
+    credential: Credential,
     ended: Cancel,
 }
 
@@ -51,8 +54,15 @@ impl Proxy {
     pub(crate) async fn start(routes: Routes) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (address, ended) = (listener.local_addr()?, Cancel::new());
-        until(&ended, listen(listener, Arc::new(routes), ended.clone()));
-        Ok(Self { address, ended })
+        let credential = Credential::new()?;
+        let way = Arc::new(Way { routes, credential: credential.clone() });
+        until(&ended, listen(listener, way, ended.clone()));
+        Ok(Self { address, credential, ended })
+    }
+
+    /// What its requests must show.
+    pub(crate) const fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -66,6 +76,12 @@ impl Drop for Proxy {
     }
 }
 
+/// Who may go where.
+struct Way {
+    routes: Routes,
+    credential: Credential,
+}
+
 /// Runs something beside everything else, but not for longer than the proxy.
 fn until(ended: &Cancel, work: impl Future<Output = ()> + Send + 'static) {
     let ended = ended.cancelled();
@@ -77,17 +93,17 @@ fn until(ended: &Cancel, work: impl Future<Output = ()> + Send + 'static) {
     });
 }
 
-async fn listen(listener: TcpListener, routes: Arc<Routes>, ended: Cancel) {
+async fn listen(listener: TcpListener, way: Arc<Way>, ended: Cancel) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (routes, for_requests) = (Arc::clone(&routes), ended.clone());
+        let (way, for_requests) = (Arc::clone(&way), ended.clone());
         let answer = hyper::service::service_fn(move |request| {
-            let (routes, ended) = (Arc::clone(&routes), for_requests.clone());
-            async move { Ok::<_, Infallible>(serve(request, &routes, &ended).await) }
+            let (way, ended) = (Arc::clone(&way), for_requests.clone());
+            async move { Ok::<_, Infallible>(serve(request, &way, &ended).await) }
         });
         until(&ended, async move {
             let serving = hyper::server::conn::http1::Builder::new();
@@ -98,19 +114,29 @@ async fn listen(listener: TcpListener, routes: Arc<Routes>, ended: Cancel) {
     }
 }
 
-async fn serve(request: Request<Incoming>, routes: &Routes, ended: &Cancel) -> Response<Body> {
+async fn serve(mut request: Request<Incoming>, way: &Way, ended: &Cancel) -> Response<Body> {
+    if !way.credential.is_shown(request.headers_mut()) {
+        let mut response = says(StatusCode::PROXY_AUTHENTICATION_REQUIRED, String::new());
+        response.headers_mut().insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"look\""));
+        return response;
+    }
     let served = if request.method() == Method::CONNECT {
-        tunnel(request, routes, ended).await
+        tunnel(request, &way.routes, ended).await
     } else {
-        forward(request, routes, ended).await
+        forward(request, &way.routes, ended).await
     };
     served.unwrap_or_else(|refused| {
-        let text = Full::new(Bytes::from(refused.to_string())).map_err(|never| match never {});
-        let mut response = Response::new(text.boxed());
         let forbidden = refused.kind() == io::ErrorKind::PermissionDenied;
-        *response.status_mut() = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
-        response
+        let status = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
+        says(status, refused.to_string())
     })
+}
+
+fn says(status: StatusCode, text: String) -> Response<Body> {
+    let text = Full::new(Bytes::from(text)).map_err(|never| match never {});
+    let mut response = Response::new(text.boxed());
+    *response.status_mut() = status;
+    response
 }
 
 /// Bytes in both directions: TLS, and whatever else wants a connection of its own.
@@ -128,7 +154,7 @@ async fn tunnel(request: Request<Incoming>, routes: &Routes, ended: &Cancel) -> 
             let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(here), &mut there).await;
         }
     });
-    Ok(Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed()))
+    Ok(says(StatusCode::OK, String::new()))
 }
 
 /// One request over plain HTTP.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::credential::Credential;
 use crate::page::Page;
 use crate::wire::{Heard, Wire};
 
@@ -19,8 +20,10 @@ use crate::wire::{Heard, Wire};
 const WINDOW: (u32, u32) = (1280, 800);
 
 /// A look on its way.
-pub(crate) struct Session {
+struct Session<'a> {
     wire: Wire,
+    /// What the proxy asks for.
+    credential: &'a Credential,
     /// The tab, once there is one.
     tab: Option<String>,
 }
@@ -32,10 +35,11 @@ pub(crate) struct Session {
 pub(crate) async fn look(
     stream: UnixStream,
     url: &str,
+    credential: &Credential,
     policy: &BrowserPolicy,
     hidden: Redactor,
 ) -> io::Result<(PageSeen, Option<Vec<u8>>)> {
-    let mut session = Session { wire: Wire::new(stream), tab: None };
+    let mut session = Session { wire: Wire::new(stream), credential, tab: None };
     let opening = tokio::time::timeout(BrowserPolicy::START.as_duration(), session.open());
     let frame = opening.await.map_err(|_| late("it did not start in time"))??;
     let mut page = Page::new(url, &frame, hidden);
@@ -44,7 +48,7 @@ pub(crate) async fn look(
     Ok((page.into_seen(), picture))
 }
 
-impl Session {
+impl Session<'_> {
     /// Opens a tab that shares nothing with anything, and gives its main frame.
     async fn open(&mut self) -> io::Result<String> {
         let context = self.ask("Target.createBrowserContext", json!({ "disposeOnDetach": true })).await?;
@@ -62,6 +66,9 @@ impl Session {
         }
         let window = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.ask("Emulation.setDeviceMetricsOverride", window).await?;
+        // Documents come first: what the proxy accepts for one of them, the browser says by itself from then on.
+        let documents = json!([{ "urlPattern": "*", "resourceType": "Document" }]);
+        self.ask("Fetch.enable", json!({ "handleAuthRequests": true, "patterns": documents })).await?;
         Ok(target)
     }
 
@@ -107,6 +114,13 @@ impl Session {
         if heard["method"] == "Page.javascriptDialogOpening" {
             self.tell("Page.handleJavaScriptDialog", json!({ "accept": false })).await?;
         }
+        if heard["method"] == "Fetch.requestPaused" {
+            let request = &heard["params"]["requestId"];
+            self.tell("Fetch.continueRequest", json!({ "requestId": request })).await?;
+        }
+        if heard["method"] == "Fetch.authRequired" {
+            self.authorise(&heard["params"]).await?;
+        }
         if heard["method"] == MONSTROUS {
             page.monstrous();
         }
@@ -114,6 +128,18 @@ impl Session {
             page.hear(heard);
         }
         Ok(())
+    }
+
+    /// Somebody wants to know who is there. Only the proxy is told.
+    async fn authorise(&mut self, params: &Value) -> io::Result<()> {
+        let answer = if params["authChallenge"]["source"] == "Proxy" {
+            let (name, password) = (Credential::NAME, self.credential.password());
+            json!({ "response": "ProvideCredentials", "username": name, "password": password })
+        } else {
+            json!({ "response": "CancelAuth" })
+        };
+        let answer = json!({ "requestId": params["requestId"], "authChallengeResponse": answer });
+        self.tell("Fetch.continueWithAuth", answer).await.map(drop)
     }
 
     /// The next message, if one comes in time.

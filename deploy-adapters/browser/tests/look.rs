@@ -39,7 +39,7 @@ async fn serve(page: &'static str) -> SocketAddr {
                 let mut request = vec![0; 8192];
                 let read = stream.read(&mut request).await.unwrap_or(0);
                 let request = String::from_utf8_lossy(&request[..read]).into_owned();
-                assert!(!request.contains("proxy-connection"), "{request}");
+                assert!(!request.to_lowercase().contains("proxy-"), "{request}");
                 let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
                 let host = request
                     .lines()
@@ -49,6 +49,8 @@ async fn serve(page: &'static str) -> SocketAddr {
                     "/" => ("200 OK", "", page),
                     "/500" => ("500 Internal Server Error", "", page),
                     "/away" => ("302 Found", "Location: http://127.0.0.2:8000/\r\n", ""),
+                    "/frame" => ("200 OK", "", "a frame"),
+                    "/login" => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
                     "/within" => ("302 Found", "Location: /\r\n", ""),
                     "/never" => {
                         tokio::time::sleep(Duration::from_secs(120)).await;
@@ -202,6 +204,67 @@ async fn f10_a_page_that_leads_to_another_host_is_refused_and_nothing_private_is
     );
     let reached = tokio::time::timeout(Duration::from_millis(50), private.accept()).await;
     assert!(reached.is_err(), "somebody came");
+}
+
+/// Where the browser of a look is told that its proxy is.
+fn proxy_of(profile: &Path) -> Option<SocketAddr> {
+    let words = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    marked(profile).into_iter().find_map(|pid| {
+        let words = words(pid);
+        let mut words = words.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok());
+        words.find_map(|word| word.strip_prefix("--proxy-server=http://")?.parse().ok())
+    })
+}
+
+async fn asks(proxy: SocketAddr, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(proxy).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn f10_no_other_process_of_this_machine_goes_the_way_of_the_browser() {
+    let Some(browser) = browser() else { return };
+    let place = Place::of("<img src=/never>").await;
+    let looks = policy(60);
+    let others = async {
+        let proxy = loop {
+            match proxy_of(&place.profile()) {
+                Some(proxy) => break proxy,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        let (page, guess) = ("http://web.localhost:7480/", "Proxy-Authorization: Basic bG9vazo=\r\n");
+        for request in [
+            format!("GET {page} HTTP/1.1\r\nHost: web.localhost\r\n\r\n"),
+            format!("GET {page} HTTP/1.1\r\nHost: web.localhost\r\n{guess}\r\n"),
+            "CONNECT web.localhost:7480 HTTP/1.1\r\nHost: web.localhost\r\n\r\n".to_owned(),
+            "CONNECT 93.184.215.14:443 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        ] {
+            let answer = asks(proxy, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 407 "), "{request}{answer}");
+        }
+        place.cancel.cancel();
+    };
+    let (looked, ()) = tokio::join!(place.sees(&browser, "/", &looks), others);
+    assert_eq!(looked.unwrap_err().code, FailureCode::Cancelled);
+}
+
+#[tokio::test]
+async fn everything_that_a_page_loads_goes_the_same_way_and_a_login_of_its_own_stays_unanswered() {
+    let page = "<iframe src=/frame></iframe><script>\
+                const worker = new Worker(URL.createObjectURL(new Blob([`fetch('http://web.localhost:7480/from-worker')\
+                .then(r => postMessage(r.status))`]))); worker.onmessage = m => console.error('worker', m.data);\
+                fetch('/from-page').then(r => console.error('page', r.status));\
+                fetch('/login').then(r => console.error('login', r.status))</script>";
+    let Some(seen) = seen(page, "/").await else { return };
+    let told = seen.messages.join("\n");
+    for expected in ["worker 404", "page 404", "login 401"] {
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(!told.contains("407"), "{told}");
 }
 
 #[tokio::test]

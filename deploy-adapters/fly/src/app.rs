@@ -8,19 +8,12 @@ use deploy_core::log::LogLevel;
 use deploy_core::plan::{ArtifactKind, Output};
 use deploy_core::port::Layout;
 use deploy_core::spec::Source;
-use deploy_core::time::Span;
-use serde::de::DeserializeOwned;
 
-use crate::argv::{self, Call};
-use crate::classify;
-use crate::compile::ASK_TIMEOUT;
 use crate::config::FlyToml;
 use crate::executor::Work;
 use crate::mark::Mark;
 use crate::paths::{disk, remove_all, write_whole};
-use crate::platform::{self, AppStatus, Checks, Machine, ReleaseEntry};
 use crate::rollout::refuse;
-use crate::run::{End, Watch};
 use crate::source::{self, GENERATED};
 
 /// The fact that says how many machines the app had before.
@@ -97,42 +90,5 @@ impl Work<'_> {
     /// The mark of this deployment's release.
     pub(crate) fn mark(&self) -> Mark {
         Mark::of(&self.cx.plan.outline().resource, self.fence, self.cx.deployment)
-    }
-
-    pub(crate) fn watch(&self, timeout: Span) -> Watch<'_> {
-        Watch { deployment: Some(self.cx.deployment), cancel: &self.cx.cancel, timeout, directory: None }
-    }
-
-    pub(crate) async fn status(&self) -> Result<AppStatus, Failure> {
-        self.ask(&argv::status(self.app)).await
-    }
-
-    pub(crate) async fn machines(&self) -> Result<Vec<Machine>, Failure> {
-        self.ask(&argv::machines(self.app)).await
-    }
-
-    pub(crate) async fn checks(&self) -> Result<Checks, Failure> {
-        self.ask(&argv::checks(self.app)).await
-    }
-
-    pub(crate) async fn releases(&self) -> Result<Vec<ReleaseEntry>, Failure> {
-        self.ask(&argv::releases(self.app)).await
-    }
-
-    /// One question. An answer that is not whole is one that did not come.
-    async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
-        let ran = self.flyctl.ask(call, &self.watch(ASK_TIMEOUT), self.log.hidden()).await?;
-        if ran.end == End::TimedOut {
-            let message = format!("{} did not end within {ASK_TIMEOUT}", call.shown());
-            return Err(Failure::new(FailureCode::ProviderUnavailable, message));
-        }
-        // Only the first question can find out that there is no such app.
-        let known = self.fact(VERSION).is_some();
-        if let Some(failure) = classify::failure(&ran, known) {
-            return Err(failure.because("command", call.shown()));
-        }
-        let unreadable =
-            |what| Failure::new(FailureCode::ProviderUnavailable, what).because("command", call.shown());
-        platform::read(&ran.answer).map_err(unreadable)
     }
 }

@@ -59,6 +59,11 @@ pub(crate) fn releases(app: &str) -> Call {
     Call::new(&["releases", "--json"]).with("--app", app)
 }
 
+/// The newest lines of the app's log, all there is of them at once. Where there is none yet, flyctl waits for the first.
+pub(crate) fn logs(app: &str) -> Call {
+    Call::new(&["logs", "--json", "--no-tail"]).with("--app", app)
+}
+
 pub(crate) fn destroy(app: &str, machine: &str) -> Call {
     Call::new(&["machine", "destroy", "--force"]).with("--app", app).and("--").and(machine)
 }
@@ -89,6 +94,14 @@ pub(crate) fn build(build: &Build<'_>) -> Call {
         Some(commit) => call.with("--label", format!("org.opencontainers.image.revision={commit}")),
         None => call,
     }
+}
+
+/// Asks whether fly has an image. Nothing is built or changed: where an image is named, flyctl only looks it up.
+pub(crate) fn find(app: &str, config: &Path, image: &str) -> Call {
+    Call::new(&["deploy", "--build-only", "--remote-only", "--yes"])
+        .with("--app", app)
+        .with("--config", config.to_string_lossy())
+        .with("--image", image)
 }
 
 /// Makes an image serve.
@@ -152,11 +165,13 @@ mod tests {
             arguments: vec![("A", "--b")],
             commit: Some("--c"),
         };
-        let calls = [super::build(&build), status("-a"), machines("-a"), checks("-a"), releases("-a")];
-        for call in calls {
+        let calls =
+            [super::build(&build), status("-a"), machines("-a"), checks("-a"), releases("-a"), logs("-a")];
+        let looked = find("--region", Path::new("--x"), "--y");
+        for call in calls.into_iter().chain([looked]) {
             let flags = call.arguments.iter().filter(|word| word.starts_with('-'));
             let known = ["--json", "--app=", "--config=", "--image-label=", "--dockerfile=", "--build-"];
-            let others = ["--push", "--remote-only", "--yes", "--label="];
+            let others = ["--push", "--remote-only", "--yes", "--label=", "--no-tail", "--image="];
             for flag in flags {
                 assert!(known.iter().chain(&others).any(|known| flag.starts_with(known)), "{flag}");
             }

@@ -10,18 +10,21 @@ use deploy_browser::Browser;
 use deploy_core::effect::{Effect, IdempotencyKey};
 use deploy_core::failure::{Failure, FailureCode};
 use deploy_core::id::{DeploymentId, Digest, Fence};
-use deploy_core::plan::{Outline, Output, Step};
-use deploy_core::port::{Clock, Compiled, Executor, Keep, Probe, Sources, StepContext, SurveyRequest};
+use deploy_core::plan::{Outline, Output, Reuse, Step};
+use deploy_core::port::{
+    Clock, Compiled, Executor, Keep, Probe, ReleaseRecord, Sources, StepContext, SurveyRequest,
+};
 use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::redact::Redactor;
+use deploy_core::runtime_log::{RuntimeFrom, RuntimeLog, RuntimeLogError};
 use deploy_core::spec::{FlyProfile, Profile, Source};
 use deploy_core::step_log::StepLog;
 use deploy_probe::AddressPolicy;
 
 use crate::compile::{self, APP, BUILD, CHECK_COMMIT, CHECK_PUBLIC, CHECK_RELEASE, IMAGE, RELEASE};
 use crate::paths::{Kept, Paths, disk, remove_all};
-use crate::run::{Flyctl, end_leftovers};
-use crate::{app, back, image, release, source, verify};
+use crate::run::{Flyctl, end_leftovers, end_orphans};
+use crate::{app, back, image, release, reuse, runtime, source, verify};
 
 /// The environment that flyctl's own is taken from: that of this process.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -118,6 +121,14 @@ impl FlyExecutor {
         std::env::split_paths(path).map(|directory| directory.join(&wanted)).find(|file| is_program(file))
     }
 
+    /// The same, with what it runs with.
+    pub(crate) fn running(&self, fly: &FlyProfile) -> Result<Flyctl, Failure> {
+        let program = self.flyctl(fly);
+        let program = program
+            .ok_or_else(|| Failure::new(FailureCode::BuildNotStarted, "the program flyctl is not there"))?;
+        Ok(Flyctl::new(program, &self.config.environment))
+    }
+
     /// Where an app with this outline is reached.
     pub(crate) fn url(&self, outline: &Outline) -> Option<String> {
         if let Some(host) = &outline.profile.access.host {
@@ -140,7 +151,7 @@ impl FlyExecutor {
         (self.config.recipe)(outline)
     }
 
-    fn hidden(&self, profile: &Profile) -> Redactor {
+    pub(crate) fn hidden(&self, profile: &Profile) -> Redactor {
         let environment = &self.config.environment;
         let value = |name: &str| environment.get(OsStr::new(name))?.to_str().map(str::to_owned);
         let mut values = BTreeMap::new();
@@ -171,18 +182,7 @@ impl FlyExecutor {
         );
         let app = profile.fly.app.as_deref();
         let app = app.ok_or_else(|| Failure::new(FailureCode::ProviderConfig, "no fly app is named"))?;
-        let program = self
-            .flyctl(&profile.fly)
-            .ok_or_else(|| Failure::new(FailureCode::BuildNotStarted, "the program flyctl is not there"))?;
-        Ok(Work {
-            target: self,
-            cx,
-            step,
-            fence,
-            log,
-            flyctl: Flyctl::new(program, &self.config.environment),
-            app,
-        })
+        Ok(Work { target: self, cx, step, fence, log, flyctl: self.running(&profile.fly)?, app })
     }
 
     async fn carry_out(&self, work: &Work<'_>) -> Result<Output, Failure> {
@@ -234,6 +234,10 @@ impl Executor for FlyExecutor {
             reasons.extend(found.into_iter().filter(|reason| reason.code == ReasonCode::FlyConfigInvalid));
         }
         Ok(reasons)
+    }
+
+    async fn reuses(&self, outline: &Outline) -> Vec<Reuse> {
+        reuse::reuses(self, outline)
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
@@ -290,9 +294,24 @@ impl Executor for FlyExecutor {
             keep.deployments.push(*deployment);
             keep.digests.extend(digest.clone());
         }
-        let freed =
-            tokio::task::spawn_blocking(move || paths.reclaim(&keep.digests, &keep.deployments)).await;
+        let freed = tokio::task::spawn_blocking(move || {
+            end_orphans();
+            paths.reclaim(&keep.digests, &keep.deployments)
+        })
+        .await;
         let freed = freed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         freed.map_err(|error| disk(&error, "free the space of old releases"))
+    }
+
+    fn keeps_output(&self) -> bool {
+        true
+    }
+
+    async fn runtime_log(
+        &self,
+        release: &ReleaseRecord,
+        from: RuntimeFrom,
+    ) -> Result<Box<dyn RuntimeLog>, RuntimeLogError> {
+        runtime::open(self, release, from).await
     }
 }

@@ -8,6 +8,7 @@ use deploy_core::plan::{ArtifactKind, Output};
 use crate::argv;
 use crate::classify;
 use crate::executor::Work;
+use crate::reuse;
 use crate::source::GENERATED;
 
 /// The fact that names the image that is released.
@@ -18,6 +19,10 @@ pub(crate) async fn build(work: &Work<'_>) -> Result<Output, Failure> {
     let cx = work.cx;
     if let Some(done) = work.target.paths.noted(cx.deployment, &work.step.id) {
         return Ok(done);
+    }
+    if let Some(taken) = reuse::take(work).await? {
+        work.target.paths.note(cx.deployment, &work.step.id, &taken)?;
+        return Ok(taken);
     }
     let outline = cx.plan.outline();
     let directory = work.directory()?;

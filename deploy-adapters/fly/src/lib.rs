@@ -24,6 +24,7 @@
 
 mod app;
 mod argv;
+mod ask;
 mod back;
 mod classify;
 mod compile;
@@ -36,8 +37,10 @@ mod page;
 mod paths;
 mod platform;
 mod release;
+mod reuse;
 mod rollout;
 mod run;
+mod runtime;
 mod source;
 mod verify;
 

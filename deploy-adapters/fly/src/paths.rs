@@ -23,6 +23,9 @@ pub(crate) struct Kept {
     pub(crate) image: String,
     /// The effective `fly.toml`.
     pub(crate) config: String,
+    /// What identifies all that the image was made from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inputs: Option<Digest>,
 }
 
 impl Paths {
@@ -67,6 +70,17 @@ impl Paths {
     /// How a verified release was configured; absent where it was made elsewhere.
     pub(crate) fn kept(&self, app: &str, digest: &Digest) -> Option<Kept> {
         serde_json::from_slice(&std::fs::read(self.kept_file(app, digest)).ok()?).ok()
+    }
+
+    /// The newest kept release of an app whose image was made from these inputs.
+    pub(crate) fn made_from(&self, app: &str, inputs: &Digest) -> Option<(Digest, Kept)> {
+        let mut files = entries(&self.releases.join(app)).ok()?;
+        files.sort_by_cached_key(|file| file.metadata().and_then(|found| found.modified()).ok());
+        files.iter().rev().find_map(|file| {
+            let digest: Digest = format!("sha256:{}", file.file_stem()?.to_str()?).parse().ok()?;
+            let kept = self.kept(app, &digest)?;
+            (kept.inputs.as_ref() == Some(inputs)).then_some((digest, kept))
+        })
     }
 
     /// Removes workspaces and kept configurations that nothing needs. Anything that is not named as ours stays.

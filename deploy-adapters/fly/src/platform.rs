@@ -23,6 +23,9 @@ pub(crate) struct ReleaseEntry {
     pub(crate) version: u64,
     #[serde(default)]
     pub(crate) status: String,
+    /// When flyctl began it, before any machine was changed.
+    #[serde(default)]
+    pub(crate) created_at: String,
 }
 
 /// One entry of `machine list --json`: the Machines API's own shape.
@@ -91,6 +94,33 @@ pub(crate) struct CheckResult {
 /// `checks list --json`: by machine.
 pub(crate) type Checks = BTreeMap<String, Vec<CheckResult>>;
 
+/// One entry of `logs --json`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LogEntry {
+    pub(crate) timestamp: String,
+    /// The machine.
+    #[serde(default)]
+    pub(crate) instance: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) meta: LogMeta,
+}
+
+/// Where an entry comes from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct LogMeta {
+    pub(crate) event: LogEvent,
+}
+
+/// Who wrote it: `app`, or a part of the platform such as `proxy` and `runner`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct LogEvent {
+    pub(crate) provider: String,
+}
+
 /// The variable that says, on every machine, which release it is of.
 pub(crate) const MARK: &str = "DEPLOY_RELEASE";
 
@@ -142,9 +172,24 @@ impl Machine {
 
 /// Reads an answer; what is not whole is no answer.
 pub(crate) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(answer).map_err(|error| {
-        let shown: String =
-            String::from_utf8_lossy(answer).chars().filter(|c| !c.is_control()).take(80).collect();
-        format!("flyctl's answer is not what was expected ({error}): {shown:?}")
-    })
+    serde_json::from_slice(answer).map_err(|error| unreadable(answer, &error))
+}
+
+/// Reads an answer of many values, one after the other. What flyctl was about to write when it was ended is none.
+pub(crate) fn read_all<T: DeserializeOwned>(answer: &[u8], was_ended: bool) -> Result<Vec<T>, String> {
+    let mut found = Vec::new();
+    for value in serde_json::Deserializer::from_slice(answer).into_iter() {
+        match value {
+            Ok(value) => found.push(value),
+            Err(error) if was_ended && error.is_eof() => break,
+            Err(error) => return Err(unreadable(answer, &error)),
+        }
+    }
+    Ok(found)
+}
+
+fn unreadable(answer: &[u8], error: &serde_json::Error) -> String {
+    let shown: String =
+        String::from_utf8_lossy(answer).chars().filter(|c| !c.is_control()).take(80).collect();
+    format!("flyctl's answer is not what was expected ({error}): {shown:?}")
 }

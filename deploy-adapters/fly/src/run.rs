@@ -1,7 +1,7 @@
 //! Running flyctl: from an argv that is data, in a process group of its own, with a bound on its time and its output.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -48,6 +48,8 @@ const INHERITED: [&str; 17] = [
 ];
 /// The variable that marks every process of a deployment.
 const MARK: &str = "DEPLOY_DEPLOYMENT";
+/// The variable that marks the others, by the process that started them.
+const READER: &str = "DEPLOY_READER";
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +95,12 @@ impl Flyctl {
         };
         let inherited = environment.iter().filter(|(name, _)| wanted(name));
         Self { program, environment: inherited.map(|(name, value)| (name.clone(), value.clone())).collect() }
+    }
+
+    /// The same without the region that flyctl would keep to: fly sets it where this process runs on fly itself.
+    pub(crate) fn in_every_region(mut self) -> Self {
+        self.environment.remove(OsStr::new("FLY_REGION"));
+        self
     }
 
     /// Asks for an answer in JSON. Nothing of it is logged.
@@ -153,9 +161,10 @@ impl Flyctl {
         let mut command = std::process::Command::new(&self.program);
         command.args(&call.arguments).env_clear().envs(&self.environment);
         command.env("NO_COLOR", "1").env("FLY_NO_UPDATE_CHECK", "1");
-        if let Some(deployment) = watch.deployment {
-            command.env(MARK, deployment.to_string());
-        }
+        match watch.deployment {
+            Some(deployment) => command.env(MARK, deployment.to_string()),
+            None => command.env(READER, std::process::id().to_string()),
+        };
         if let Some(directory) = watch.directory {
             command.current_dir(directory);
         }
@@ -189,22 +198,41 @@ fn remember(said: &mut VecDeque<String>, line: CleanLine) {
     }
 }
 
+/// The process group of a call. However the call is let go, everything in it ends.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    fn tell(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone already is as good.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.tell(Signal::KILL);
+    }
+}
+
 /// Waits for its end, and brings it about when that is asked for or its time is up. What it started ends with it.
 async fn wait(child: &mut Child, watch: &Watch<'_>) -> End {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = Group::of(child);
     let end = tokio::select! {
         status = child.wait() => End::Exited(status.ok().and_then(|status| status.code())),
         () = watch.cancel.cancelled() => End::Stopped,
         () = tokio::time::sleep(watch.timeout.as_duration()) => End::TimedOut,
     };
-    if let (End::Stopped | End::TimedOut, Some(group)) = (&end, group) {
-        // A group that is gone already is as good.
-        let _ = kill_process_group(group, Signal::TERM);
+    if matches!(end, End::Stopped | End::TimedOut) {
+        group.tell(Signal::TERM);
         let _ = tokio::time::timeout(GRACE, child.wait()).await;
     }
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    drop(group);
     let _ = child.wait().await;
     end
 }
@@ -225,6 +253,19 @@ async fn read_all(from: impl AsyncRead + Unpin) -> Vec<u8> {
 /// Ends what a crashed attempt left running for this deployment.
 pub(crate) fn end_leftovers(deployment: DeploymentId) {
     let mark = format!("{MARK}={deployment}").into_bytes();
+    end_marked(|variable| variable == mark);
+}
+
+/// Ends what a control plane that is gone left reading.
+pub(crate) fn end_orphans() {
+    let reader = format!("{READER}=").into_bytes();
+    end_marked(|variable| {
+        let pid = variable.strip_prefix(&*reader).and_then(|pid| std::str::from_utf8(pid).ok());
+        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    });
+}
+
+fn end_marked(is_mark: impl Fn(&[u8]) -> bool) {
     let Ok(entries) = std::fs::read_dir("/proc") else { return };
     let own = std::process::id();
     for entry in entries.flatten() {
@@ -232,7 +273,7 @@ pub(crate) fn end_leftovers(deployment: DeploymentId) {
             continue;
         };
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let ours = pid != own && environment.split(|&byte| byte == 0).any(|variable| variable == mark);
+        let ours = pid != own && environment.split(|&byte| byte == 0).any(&is_mark);
         if let (true, Some(pid)) = (ours, i32::try_from(pid).ok().and_then(Pid::from_raw)) {
             // One that ends by itself meanwhile is as good.
             let _ = kill_process(pid, Signal::KILL);

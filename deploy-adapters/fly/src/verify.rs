@@ -17,6 +17,7 @@ use crate::page;
 use crate::paths::Kept;
 use crate::platform::Checks;
 use crate::release::{ENDED, SAID};
+use crate::reuse;
 use crate::rollout::{Rollout, Runs, Wanted, judge};
 
 /// Machines that run something else after flyctl has ended may be read too early; more often than this is no accident.
@@ -246,5 +247,6 @@ fn keep(work: &Work<'_>, runs: &Runs) -> Result<(), Failure> {
     let Ok(config) = std::fs::read_to_string(&file) else { return Ok(()) };
     let usual = || format!("registry.fly.io/{}@{}", work.app, runs.digest);
     let image = runs.image.clone().unwrap_or_else(usual);
-    work.target.keep(work.cx.deployment, work.app, &runs.digest, &Kept { image, config })
+    let inputs = reuse::inputs(work.target, work.cx.plan.outline());
+    work.target.keep(work.cx.deployment, work.app, &runs.digest, &Kept { image, config, inputs })
 }

@@ -69,8 +69,7 @@ impl Prober {
             }
             Address::Tls(address, name) => {
                 let stream = TcpStream::connect(address).await.map_err(failed)?;
-                let stream = tls::handshake(name, stream).await;
-                let stream = stream.map_err(|error| ProbeError::Connection { what: error.to_string() })?;
+                let stream = tls::handshake(name, stream).await?;
                 self.exchange(stream, request, wanted).await
             }
             Address::Unix(path) => {

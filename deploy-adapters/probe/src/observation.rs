@@ -64,6 +64,18 @@ pub enum ProbeError {
         /// What the system says.
         what: String,
     },
+    /// Its certificate is not one to trust for this host.
+    #[error("the certificate is refused: {what}")]
+    Certificate {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// TLS could not be spoken.
+    #[error("there is no TLS: {what}")]
+    Tls {
+        /// What is wrong.
+        what: String,
+    },
     /// What came back is not HTTP, or more of it than is allowed.
     #[error("the answer is not valid HTTP: {what}")]
     NotHttp {

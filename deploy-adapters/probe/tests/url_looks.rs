@@ -104,7 +104,7 @@ async fn threat_f10_a_name_that_moves_meanwhile_is_judged_again() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_no_answer() {
+async fn who_speaks_no_tls_is_no_answer_to_https() {
     let address = serve(&[("/", 200)], Duration::ZERO).await;
     let (prober, policy, addresses) = (Prober::default(), HealthPolicy::default(), AddressPolicy::local());
     let url = format!("https://localhost:{}", address.port());
@@ -112,4 +112,5 @@ async fn a_certificate_that_nobody_vouches_for_is_no_answer() {
     let mut asking = AskingUrl::new(&prober, (&url, paths), (&addresses, &SystemResolver), &policy);
     let look = asking.look(Span::from_secs(20)).await;
     assert!(look.judgement != Judgement::Good && !look.heard, "{look:?}");
+    assert!(look.seen.contains("there is no TLS"), "{look:?}");
 }

@@ -15,14 +15,21 @@ const TOML: &str = "target = \"fly\"\nresource = \"web\"\n[fly]\napp = \"web\"\n
                     deadline = \"2s\"\ninterval = \"50ms\"\nhealthy_after = 1\n[network]\ninternal_port = 8080\n";
 
 /// A world for the stand-in, and the app's address in front of it.
-struct Fly {
-    place: Place,
+pub(crate) struct Fly {
+    pub(crate) place: Place,
     address: String,
 }
 
 impl Fly {
     /// `None`, loudly, where the stand-in can't run.
     fn new() -> Option<Self> {
+        let mut fly = Self::at(String::new())?;
+        fly.address = serve(fly.place.path("world/state.json"));
+        Some(fly)
+    }
+
+    /// The same where somebody else answers for the app.
+    pub(crate) fn at(address: String) -> Option<Self> {
         if !tool(&["python3", "-c", "import tomllib"]) {
             cannot("python3", "the stand-in flyctl needs Python 3.11");
             return None;
@@ -38,11 +45,10 @@ impl Fly {
             );
             place.write(&format!("{app}/deploy.toml"), TOML);
         }
-        let address = serve(place.path("world/state.json"));
         Some(Self { place, address })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.place.command(arguments);
         let flyctl = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/flyctl/flyctl");
         command.env("DEPLOY_FLYCTL", flyctl).env("DEPLOY_FLY_APP_URL", &self.address);
@@ -363,6 +369,40 @@ fn a_page_that_a_browser_finds_broken_fails_but_stays_while_its_status_is_200() 
     assert!(fly.place.state().join(page["page"]["screenshot"]["file"].as_str().unwrap()).is_file());
 }
 
+/// A second release with this page and status; its public check goes on for so long.
+fn second_release(page: &str, answers: u16, deadline: &str) -> Option<(Fly, Value, Run)> {
+    let fly = Fly::new()?;
+    let served = fly.with_v1();
+    let mut world = fly.world();
+    world["apps"]["web"]["page"] = page.into();
+    fly.place.write("world/state.json", &world.to_string());
+    fly.plays(&json!({ "deploy": [{ "answers": answers }] }));
+    let toml = TOML.replace("deadline = \"2s\"", &format!("deadline = {deadline:?}"));
+    fly.place.write("two/deploy.toml", &format!("{toml}[health.browser]\nwait = \"200ms\"\n"));
+    let up = fly.run(&["up", "two"]);
+    Some((fly, served, up))
+}
+
+/// Half a minute of real time must pass: two of the three conditions never take a release back.
+#[test]
+fn exit_5_only_a_bad_status_with_errors_on_the_console_after_half_a_minute_goes_back() {
+    if !tool(&["chromium", "--version"]) {
+        return cannot("chromium", "it is not installed");
+    }
+    const BROKEN: &str = "<script>console.error('no basket')</script>";
+    let rows = [(BROKEN, "31s", 5), (BROKEN, "1s", 1), ("<h1>well</h1>", "31s", 1)];
+    let ended = rows.map(|(page, deadline, code)| {
+        (code, std::thread::spawn(move || second_release(page, 500, deadline)))
+    });
+    for (code, row) in ended {
+        let Some((fly, served, up)) = row.join().unwrap() else { return };
+        up.exits(code).prints_nothing().says("[unhealthy]").says("DEPLOY-BROWSER");
+        let status = fly.place.newest();
+        assert_eq!(fly.live() == served, code == 5, "{status:#}");
+        assert_eq!(status["status"], if code == 5 { "rolled-back" } else { "failed" }, "{status:#}");
+    }
+}
+
 #[test]
 fn inv_36_no_token_is_in_anything_that_is_stored_or_shown() {
     let Some(fly) = Fly::new() else { return };
@@ -383,6 +423,85 @@ fn inv_36_no_token_is_in_anything_that_is_stored_or_shown() {
     // A snapshot shows bytes as numbers.
     let canary = format!("{:?}", b"canary");
     assert!(!stored.contains(canary.trim_matches(['[', ']'])));
+}
+
+impl Fly {
+    /// The first machine writes a line now.
+    fn writes(&self, message: &str) {
+        let machine = self.world()["apps"]["web"]["machines"][0]["id"].clone();
+        let now = Command::new("date").args(["-u", "+%FT%T.%6NZ"]).output().unwrap().stdout;
+        let line = json!({ "machine": machine, "message": message, "timestamp": String::from_utf8_lossy(&now).trim() });
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(self.place.path("world/logs.jsonl")).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn inv_41_what_a_live_release_writes_is_shown_and_followed_until_it_serves_no_more() {
+    let Some(fly) = Fly::new() else { return };
+    fly.with_v1();
+    let id = fly.place.newest()["id"].as_str().unwrap().to_owned();
+    fly.writes("listening");
+    fly.writes(&format!("token {TOKEN}"));
+    let shown = fly.run(&["logs", &id, "--source", "runtime"]);
+    shown.exits(0).prints("listening").prints("token [secret");
+    assert!(!shown.out.contains("canary"), "{}", shown.out);
+    let follower = Running::start(fly.command(&["logs", &id, "--source", "runtime", "--follow", "--json"]));
+    let readings = || fly.calls().iter().filter(|call| call["argv"][0] == "logs").count();
+    let before = readings();
+    wait_for("somebody to follow", || readings() > before);
+    for number in 0..20 {
+        fly.writes(&format!("tick {number}"));
+    }
+    let seen = readings();
+    wait_for("those to be read", || readings() > seen + 1);
+    // More at once than fly shows.
+    for number in 20..200 {
+        fly.writes(&format!("tick {number}"));
+    }
+    let seen = readings();
+    wait_for("those to be read", || readings() > seen + 3);
+    fly.run(&["up", "two"]).exits(0);
+    let lines = follower.end();
+    let lines = lines.exits(0).lines();
+    let (last, before) = lines.split_last().unwrap();
+    assert_eq!((&last["kind"], &last["reason"]), (&"closed".into(), &"ended".into()), "{last}");
+    let numbers: Vec<u64> = before.iter().filter_map(|line| line["sequence"].as_u64()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "a line twice, or out of order");
+    let (mut expected, mut told) = (0, false);
+    for line in before {
+        told |= line["kind"] == "gap";
+        let tick = line["message"].as_str().and_then(|text| text.strip_prefix("tick ")?.parse::<u64>().ok());
+        let Some(number) = tick else { continue };
+        assert!(number == expected || (told && number > expected), "{number} instead of {expected}");
+        (expected, told) = (number + 1, false);
+    }
+    assert_eq!(expected, 200);
+    assert!(before.iter().any(|line| line["kind"] == "gap"), "{before:#?}");
+}
+
+#[test]
+fn what_fly_built_from_the_same_source_is_taken_as_it_is_while_fly_has_it() {
+    let Some(fly) = Fly::new() else { return };
+    let (tar, one) = (fly.place.text("one.tar"), fly.place.text("one"));
+    assert!(tool(&["tar", "--sort=name", "-cf", &tar, "-C", &one, "."]));
+    fly.place.write("deploy.toml", TOML);
+    let archive = ["up", &tar, "--target", "fly", "--app", "web", "--resource", "web"];
+    fly.run(&archive).exits(0);
+    let (served, built) =
+        (fly.live(), || fly.calls().iter().filter(|call| call["argv"][2] == "--push").count());
+    assert_eq!(built(), 1);
+    let plan = fly.run(&["plan", &tar, "--target", "fly", "--app", "web", "--resource", "web"]);
+    plan.exits(0).prints("nothing is built where fly still has registry.fly.io/web@sha256:");
+    fly.run(&archive).exits(0);
+    assert_eq!((fly.live(), built()), (served.clone(), 1), "it was built again");
+    // Asked for, and where fly has lost it, it is built.
+    let mut world = fly.world();
+    world["gone"] = json!([format!("registry.fly.io/web@{}", served.as_str().unwrap())]);
+    fly.place.write("world/state.json", &world.to_string());
+    fly.run(&archive).exits(0);
+    assert_eq!((fly.live(), built()), (served, 2), "it was not built");
 }
 
 #[test]

@@ -31,4 +31,5 @@ mod served;
 mod sources;
 mod streams;
 mod terminal;
+mod tls;
 mod up;

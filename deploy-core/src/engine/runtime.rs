@@ -139,10 +139,11 @@ impl RuntimeTail {
                 }
                 continue;
             };
+            let skips = log.skips();
             match tokio::time::timeout(STILL_LIVE, log.next()).await {
                 Ok(Ok(Some(line))) => {
                     self.failures = 0;
-                    if self.follow && self.pace.may_have_skipped(line.micros, self.now()) {
+                    if self.follow && skips && self.pace.may_have_skipped(line.micros, self.now()) {
                         // Read anew from the last line that was given: if that is still kept, so is the rest.
                         self.log = None;
                         continue;

@@ -8,13 +8,15 @@ use deploy_core::cancel::Cancel;
 use deploy_core::detect::Detection;
 use deploy_core::effect::{Effect, EffectKind};
 use deploy_core::failure::{Failure, FailureCode};
-use deploy_core::id::{DeploymentId, Digest, Fence, StepId, Version};
+use deploy_core::id::{DeploymentId, Digest, Fence, ReleaseId, StepId, Version};
 use deploy_core::log::LogLine;
 use deploy_core::plan::{Draft, DraftRequest, Output, Plan, draft};
-use deploy_core::port::{Executor as _, Keep, Live, LogSink, Probe, StepContext};
+use deploy_core::port::{
+    Executor as _, Keep, Live, LogSink, Probe, ReleaseRecord, ReleaseState, StepContext,
+};
 use deploy_core::spec::{Source, Spec};
 use deploy_core::testkit::contract::ExecutorFixture as _;
-use deploy_core::time::Span;
+use deploy_core::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, TOKEN};
@@ -47,7 +49,7 @@ impl<'a> Bench<'a> {
         Self::new(lab, lab.specification(source), &Detection::default())
     }
 
-    fn directory(lab: &'a Lab, number: u32) -> Self {
+    pub(crate) fn directory(lab: &'a Lab, number: u32) -> Self {
         Self::new(lab, lab.spec(number), &lab.detection(number))
     }
 
@@ -66,7 +68,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The next deployment of the same resource.
-    fn after(mut self, before: &Bench<'_>, verified: bool) -> Self {
+    pub(crate) fn after(mut self, before: &Bench<'_>, verified: bool) -> Self {
         self.fence = before.fence + 1;
         let digest = before.outputs.iter().rev().find_map(|(_, output)| output.digest.clone()).unwrap();
         let (host, url) = ("web.localhost".to_owned(), String::new());
@@ -113,6 +115,22 @@ impl<'a> Bench<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The release that was made, as it is recorded.
+    pub(crate) fn record(&self) -> ReleaseRecord {
+        let digest = self.outputs.iter().rev().find_map(|(_, output)| output.digest.clone()).unwrap();
+        ReleaseRecord {
+            id: ReleaseId::new(uuid()),
+            version: Version::FIRST,
+            state: ReleaseState::Live,
+            digest,
+            url: String::new(),
+            deployment: self.id,
+            created_at: Timestamp::EPOCH,
+            verified: true,
+            outline: self.plan.outline().clone(),
+        }
     }
 
     async fn undo(&self) -> Result<(), Failure> {

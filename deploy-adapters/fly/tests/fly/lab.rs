@@ -51,6 +51,11 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) async fn new() -> Self {
+        Self::in_region("").await
+    }
+
+    /// Where this process itself runs on fly, in a region.
+    pub(crate) async fn in_region(region: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let world = dir.path().join("world");
         std::fs::create_dir_all(&world).unwrap();
@@ -64,6 +69,7 @@ impl Lab {
         set("FLY_STANDIN", world.into());
         set("FLY_API_TOKEN", TOKEN.into());
         set("DATABASE_URL", "not-for-flyctl".into());
+        set("FLY_REGION", region.into());
         let config = FlyConfig {
             work: dir.path().join("work"),
             releases: dir.path().join("releases"),
@@ -101,6 +107,18 @@ impl Lab {
         let mut state = self.state();
         state["apps"]["web"]["page"] = page.into();
         std::fs::write(self.world("state.json"), state.to_string()).unwrap();
+    }
+
+    /// One of the app's machines writes a line now.
+    pub(crate) fn writes(&self, machine: usize, provider: &str, message: &str) {
+        use std::io::Write as _;
+        let machine = self.machines()[machine]["id"].clone();
+        let at = time::OffsetDateTime::now_utc();
+        let at = at.format(&time::format_description::well_known::Rfc3339).unwrap();
+        let line = json!({ "machine": machine, "provider": provider, "message": message, "timestamp": at });
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(self.world("logs.jsonl")).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     pub(crate) fn machines(&self) -> Vec<Value> {

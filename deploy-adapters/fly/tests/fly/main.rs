@@ -7,4 +7,5 @@ mod config;
 mod contract;
 mod failing;
 mod lab;
+mod runtime;
 mod shapes;
