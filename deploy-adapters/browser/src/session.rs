@@ -66,9 +66,10 @@ impl Session<'_> {
         }
         let window = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.ask("Emulation.setDeviceMetricsOverride", window).await?;
-        // Documents come first: what the proxy accepts for one of them, the browser says by itself from then on.
-        let documents = json!([{ "urlPattern": "*", "resourceType": "Document" }]);
-        self.ask("Fetch.enable", json!({ "handleAuthRequests": true, "patterns": documents })).await?;
+        // Every request passes by here, so that whoever asks for a login is answered: the proxy, whose answer the browser
+        // remembers for what does not pass by here, and nobody else. An unanswered question would hold the page up.
+        let all = json!({ "handleAuthRequests": true, "patterns": [{ "urlPattern": "*" }] });
+        self.ask("Fetch.enable", all).await?;
         Ok(target)
     }
 

@@ -258,9 +258,10 @@ async fn everything_that_a_page_loads_goes_the_same_way_and_a_login_of_its_own_s
                 const worker = new Worker(URL.createObjectURL(new Blob([`fetch('http://web.localhost:7480/from-worker')\
                 .then(r => postMessage(r.status))`]))); worker.onmessage = m => console.error('worker', m.data);\
                 fetch('/from-page').then(r => console.error('page', r.status));\
-                fetch('/login').then(r => console.error('login', r.status))</script>";
+                fetch('/login').then(r => console.error('login', r.status))</script><img src=/login>";
     let Some(seen) = seen(page, "/").await else { return };
     let told = seen.messages.join("\n");
+    assert_eq!(seen.not_loaded, None, "{seen:?}");
     for expected in ["worker 404", "page 404", "login 401"] {
         assert!(told.contains(expected), "{told}");
     }
@@ -317,7 +318,7 @@ async fn a_look_that_is_stopped_or_given_up_leaves_nothing() {
         }
     };
     tokio::select! {
-        _ = browser.look(place.look("/", &looks)) => panic!("it never ends by itself"),
+        looked = browser.look(place.look("/", &looks)) => panic!("it never ends by itself: {looked:?}"),
         () = begun => {}
     }
     while !marked(&place.profile()).is_empty() {

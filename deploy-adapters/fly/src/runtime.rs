@@ -177,6 +177,9 @@ async fn read(reader: Arc<Reader>, pause: Duration) -> Result<Reading, RuntimeLo
     Ok(Reading { newest, machines: reader.machines().await? })
 }
 
+/// A reading on its way.
+type Pending = dyn Future<Output = Result<Reading, RuntimeLogError>> + Send;
+
 /// The log of one release. Two readings of it are in memory at most, each no larger than what one answer may be.
 struct AppLog {
     reader: Arc<Reader>,
@@ -184,7 +187,7 @@ struct AppLog {
     follow: bool,
     /// What was read the last time.
     before: Option<Vec<Entry>>,
-    reading: Option<Pin<Box<dyn Future<Output = Result<Reading, RuntimeLogError>> + Send>>>,
+    reading: Option<Pin<Box<Pending>>>,
     /// The lines of the last reading that were not given yet.
     ready: VecDeque<RuntimeLine>,
     ended: bool,
