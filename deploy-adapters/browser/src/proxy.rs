@@ -194,6 +194,10 @@ async fn exchange(
         let _ = connection.await;
     });
     let response = sender.send_request(request).await.map_err(io::Error::other)?;
+    // To the browser this would be the proxy's question, and it would answer.
+    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Err(io::Error::other("the page asks for what only a proxy may ask for"));
+    }
     Ok(response.map(http_body_util::BodyExt::boxed))
 }
 

@@ -51,6 +51,7 @@ async fn serve(page: &'static str) -> SocketAddr {
                     "/away" => ("302 Found", "Location: http://127.0.0.2:8000/\r\n", ""),
                     "/frame" => ("200 OK", "", "a frame"),
                     "/login" => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+                    "/407" => ("407 No", "Proxy-Authenticate: Basic realm=\"look\"\r\n", ""),
                     "/within" => ("302 Found", "Location: /\r\n", ""),
                     "/never" => {
                         tokio::time::sleep(Duration::from_secs(120)).await;
@@ -250,6 +251,12 @@ async fn f10_no_other_process_of_this_machine_goes_the_way_of_the_browser() {
     };
     let (looked, ()) = tokio::join!(place.sees(&browser, "/", &looks), others);
     assert_eq!(looked.unwrap_err().code, FailureCode::Cancelled);
+}
+
+#[tokio::test]
+async fn a_page_that_asks_what_only_the_proxy_may_ask_is_told_nothing() {
+    let Some(seen) = seen("", "/407").await else { return };
+    assert_eq!((seen.status, seen.not_loaded), (Some(502), None));
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@
 //! fly has no candidate beside what serves, so the plan warns; what fails behind the switch goes back to the verified
 //! release before, by its content, and is checked again. Without a verified release nothing is touched.
 //!
+//! What a release writes while it serves is read from fly's log of the app, and an image that fly built from the same
+//! source before is taken as it is where fly still has it.
+//!
 //! The Machines API itself is never spoken to: a token would have to be read for it, and tokens are flyctl's alone
 //! (`flyctl auth login`, or `FLY_API_TOKEN` and `FLY_ACCESS_TOKEN`, which it inherits). What flyctl passes on of that
 //! API is checked against its OpenAPI document in the tests.

@@ -187,6 +187,7 @@ fn futures_now<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "what is left of another control plane is started by the test")]
 async fn what_a_control_plane_that_is_gone_left_reading_is_ended() {
     let lab = Lab::new().await;
     lab.plays(&json!({ "logs": [{ "hang": true, "always": true }] }));
