@@ -65,7 +65,13 @@ pub struct FlyExecutor {
     pub(crate) browser: Browser,
     /// The deployments that anything was done for and that are not finished, with the release that each has kept: a
     /// clean-up that began before one of them did does not know of it.
-    active: Mutex<BTreeMap<DeploymentId, Option<Digest>>>,
+    active: Arc<Mutex<Active>>,
+}
+
+type Active = BTreeMap<DeploymentId, Option<Digest>>;
+
+fn lock(active: &Mutex<Active>) -> MutexGuard<'_, Active> {
+    active.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One step on its way.
@@ -85,7 +91,7 @@ impl FlyExecutor {
     pub fn new(config: FlyConfig, sources: Arc<dyn Sources>, clock: Arc<dyn Clock>) -> Self {
         let paths = Paths::new(config.work.clone(), config.releases.clone());
         let browser = Browser::new(None, None);
-        Self { config, paths, sources, clock, browser, active: Mutex::default() }
+        Self { config, paths, sources, clock, browser, active: Arc::default() }
     }
 
     /// The browser that pages are looked at with; the Chromium on `PATH` unless said, which keeps no pictures.
@@ -94,8 +100,8 @@ impl FlyExecutor {
         Self { browser, ..self }
     }
 
-    fn active(&self) -> MutexGuard<'_, BTreeMap<DeploymentId, Option<Digest>>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    fn active(&self) -> MutexGuard<'_, Active> {
+        lock(&self.active)
     }
 
     /// Keeps how a release was configured, before anything that is recorded names it.
@@ -289,14 +295,19 @@ impl Executor for FlyExecutor {
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
         // An image that fly keeps is fly's to remove: only what lies here is freed.
-        let (paths, mut keep) = (self.paths.clone(), keep.clone());
-        for (deployment, digest) in self.active().iter() {
-            keep.deployments.push(*deployment);
-            keep.digests.extend(digest.clone());
-        }
+        let (paths, keep, active) = (self.paths.clone(), keep.clone(), Arc::clone(&self.active));
         let freed = tokio::task::spawn_blocking(move || {
             end_orphans();
-            paths.reclaim(&keep.digests, &keep.deployments)
+            let unneeded = |deployment| {
+                !keep.deployments.contains(&deployment) && !lock(&active).contains_key(&deployment)
+            };
+            paths.reclaim(unneeded, |digest, file| {
+                // Held while it goes: a deployment says so here before it keeps the same again.
+                let active = lock(&active);
+                let needed =
+                    keep.digests.contains(digest) || active.values().flatten().any(|one| one == digest);
+                if needed { Ok(()) } else { std::fs::remove_file(file) }
+            })
         })
         .await;
         let freed = freed.unwrap_or_else(|error| Err(std::io::Error::other(error)));

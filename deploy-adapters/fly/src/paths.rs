@@ -83,19 +83,24 @@ impl Paths {
         })
     }
 
-    /// Removes workspaces and kept configurations that nothing needs. Anything that is not named as ours stays.
-    pub(crate) fn reclaim(&self, digests: &[Digest], unfinished: &[DeploymentId]) -> io::Result<()> {
+    /// Removes workspaces and kept configurations that nothing needs, each asked about right before it goes: what began
+    /// meanwhile is needed. Anything that is not named as ours stays.
+    pub(crate) fn reclaim(
+        &self,
+        unneeded: impl Fn(DeploymentId) -> bool,
+        remove_unneeded: impl Fn(&Digest, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         for entry in entries(&self.work)? {
             let deployment = entry.file_name().and_then(|name| name.to_str()?.parse::<DeploymentId>().ok());
-            if deployment.is_some_and(|deployment| !unfinished.contains(&deployment)) {
+            if deployment.is_some_and(&unneeded) {
                 remove_all(&entry)?;
             }
         }
         for file in entries(&self.releases)?.iter().flat_map(|app| entries(app).unwrap_or_default()) {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let hex = name.strip_suffix(".json").filter(|hex| hex.len() == 64);
-            if hex.is_some_and(|hex| !digests.iter().any(|digest| digest.hex() == hex)) {
-                std::fs::remove_file(&file)?;
+            let digest = name.strip_suffix(".json").and_then(|hex| format!("sha256:{hex}").parse().ok());
+            if let Some(digest) = digest {
+                remove_unneeded(&digest, &file)?;
             }
         }
         Ok(())

@@ -487,12 +487,13 @@ fn what_fly_built_from_the_same_source_is_taken_as_it_is_while_fly_has_it() {
     let (tar, one) = (fly.place.text("one.tar"), fly.place.text("one"));
     assert!(tool(&["tar", "--sort=name", "-cf", &tar, "-C", &one, "."]));
     fly.place.write("deploy.toml", TOML);
-    let archive = ["up", &tar, "--target", "fly", "--app", "web", "--resource", "web"];
+    let config = fly.place.text("deploy.toml");
+    let archive = ["up", &tar, "--config", &config];
     fly.run(&archive).exits(0);
     let (served, built) =
         (fly.live(), || fly.calls().iter().filter(|call| call["argv"][2] == "--push").count());
     assert_eq!(built(), 1);
-    let plan = fly.run(&["plan", &tar, "--target", "fly", "--app", "web", "--resource", "web"]);
+    let plan = fly.run(&["plan", &tar, "--config", &config]);
     plan.exits(0).prints("nothing is built where fly still has registry.fly.io/web@sha256:");
     fly.run(&archive).exits(0);
     assert_eq!((fly.live(), built()), (served.clone(), 1), "it was built again");

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
@@ -21,9 +21,10 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
@@ -68,7 +69,7 @@ const NOW: (i32, i32) = (2020, 2100);
 
 #[test]
 fn verify_trusts_a_certificate_for_its_name_while_it_is_valid_and_no_other() {
-    let (place, ours, others) = (Place::new(), Authority::new(), Authority::new());
+    let (place, ours, others) = (Place::new(), Authority::new("ours"), Authority::new("others"));
     let verify = |port: u16| {
         let url = format!("https://localhost:{port}/");
         let command = place.command(&["verify", "--url", &url, "--deadline", "2s", "--expected-body", "ok"]);
@@ -97,7 +98,7 @@ fn verify_trusts_a_certificate_for_its_name_while_it_is_valid_and_no_other() {
 
 #[test]
 fn the_public_check_of_a_deployment_trusts_no_other_certificate_either() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     for (name, code) in [("localhost", 0), ("app.test", 1)] {
         let port = authority.serve(name, NOW);
         let Some(fly) = Fly::at(format!("https://localhost:{port}")) else { return };

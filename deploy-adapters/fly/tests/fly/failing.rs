@@ -175,6 +175,23 @@ async fn ends(plays: &Value, image: &str) -> (Lab, String, Failure) {
 const IMAGE: &str = "ghcr.io/acme/web:1";
 
 #[tokio::test]
+async fn inv_34_a_clean_up_beside_the_first_step_of_a_deployment_leaves_its_workspace() {
+    let lab = Lab::new().await;
+    for _ in 0..10 {
+        let bench = Bench::image(&lab, IMAGE);
+        let step = bench.plan.steps()[0].clone();
+        let (effect, cx) = (bench.effect(EffectKind::Perform { step: step.id.clone() }), bench.context());
+        let keep = Keep::default();
+        let cleaning = lab.executor.reclaim(&keep);
+        let (cleaned, begun) = tokio::join!(cleaning, lab.executor.perform(&effect, &step, &cx));
+        cleaned.unwrap();
+        let directory = begun.unwrap().facts["directory"].clone();
+        assert!(std::path::Path::new(&directory).join("fly.toml").is_file(), "its workspace is gone");
+        lab.executor.finish(bench.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn each_failure_ends_at_its_step_under_its_code() {
     use FailureCode as F;
     let fail = |text: &str| json!([{ "fail": text, "always": true }]);
