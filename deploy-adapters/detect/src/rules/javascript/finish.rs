@@ -71,7 +71,8 @@ pub(super) fn commands(app: &App<'_, '_>, framework: Option<&str>, start: Start<
     let pruned = match carries_its_own(app, framework, start) {
         true => installed(app).map(|directories| format!("rm -rf {directories}")),
         false if is_kept(app, framework, start) => None,
-        false => prune(app),
+        false => prune(app)
+            .map(|prune| if compiles_at_start(app, framework) { beside_compiler(&prune) } else { prune }),
     };
     assets.into_iter().chain(pruned).map(shell).collect()
 }
@@ -133,26 +134,45 @@ fn is_kept(app: &App<'_, '_>, framework: Option<&str>, start: Start<'_>) -> bool
     }
     // What is listed for development alone, and imported all the same.
     let misplaced = framework.is_some_and(|name| !BUNDLE.contains(&name) && package.is_for_development(name));
-    // Next reads its configuration at the start, too, and one in TypeScript with the compiler.
+    // Next reads its configuration at the start, too.
     let configured = framework == Some("nextjs")
-        && Config::find(app.scene, "next.config").is_some_and(|config| {
-            config.file.ends_with("ts") && package.is_for_development("typescript")
-                || imports_any(package, &config.code)
-        });
+        && Config::find(app.scene, "next.config").is_some_and(|config| imports_any(package, &config.code));
     let imported = entry::of_command(app.scene, start.comes_to)
         .and_then(|file| app.scene.text(&file))
-        .is_some_and(|code| imports_any(package, code));
+        // A program may also name what it loads: `transport: 'pino-pretty'`.
+        .is_some_and(|code| names_any(package, code, &["'"]));
     misplaced || configured || imported || !runs_without(package, start.written, HOPS)
+}
+
+/// Whether Next compiles its configuration at every start, with a compiler that is listed for development.
+fn compiles_at_start(app: &App<'_, '_>, framework: Option<&str>) -> bool {
+    framework == Some("nextjs")
+        && app.package.is_for_development("typescript")
+        && Config::find(app.scene, "next.config").is_some_and(|config| config.file.ends_with("ts"))
+}
+
+/// The same with the compiler put aside meanwhile; it needs no other package.
+fn beside_compiler(prune: &str) -> String {
+    format!(
+        "cp -rL node_modules/typescript /tmp/typescript && {prune} && rm -rf node_modules/typescript && \
+         mv /tmp/typescript node_modules/typescript"
+    )
 }
 
 /// Whether a file imports a package for development, but for its types.
 fn imports_any(package: &Package, code: &str) -> bool {
+    const WAYS: [&str; 4] = ["from '", "import '", "import('", "require('"];
+    names_any(package, code, &WAYS)
+}
+
+/// Whether a package for development stands in a file as a text of its own behind one of these.
+fn names_any(package: &Package, code: &str, behind: &[&str]) -> bool {
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("import type "));
     let text: String = lines.map(|line| line.replace('"', "'") + "\n").collect();
-    package
-        .for_development()
-        .iter()
-        .any(|name| text.contains(&format!("'{name}'")) || text.contains(&format!("'{name}/")))
+    let stands = |name: &str| {
+        ["'", "/"].iter().any(|end| behind.iter().any(|way| text.contains(&format!("{way}{name}{end}"))))
+    };
+    package.for_development().into_iter().any(stands)
 }
 
 /// Whether a command runs nothing but Node and packages that are there in production.

@@ -111,12 +111,25 @@ fn what_is_imported_stays_though_it_is_listed_for_development() {
     for (name, config, pruned) in [
         ("next.config.mjs", "export default {}", true),
         ("next.config.mjs", "import analyzer from '@next/bundle-analyzer'", false),
-        // Next compiles this one at every start.
-        ("next.config.ts", "export default {}", false),
+        ("next.config.mjs", "const analyzer = require(\"@next/bundle-analyzer\")", false),
+        // What only the build loads.
+        (
+            "next.config.mjs",
+            "export default { turbopack: { rules: { x: ['@next/bundle-analyzer'] } } }",
+            true,
+        ),
     ] {
         let files = [("package.json", &*package), ("package-lock.json", "{}"), (name, config)];
         assert_eq!(finish(&detect(&files)).contains(&NPM), pruned, "{name} {config}");
     }
+    // Next compiles this one at every start.
+    let files =
+        [("package.json", &*package), ("package-lock.json", "{}"), ("next.config.ts", "export default {}")];
+    let kept = format!(
+        "cp -rL node_modules/typescript /tmp/typescript && {NPM} && rm -rf node_modules/typescript && \
+         mv /tmp/typescript node_modules/typescript"
+    );
+    assert_eq!(finish(&detect(&files)), ["rm -rf .next/cache", &kept]);
 }
 
 /// Laying packages out anew would take back what scripts made of them.
