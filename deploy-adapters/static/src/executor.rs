@@ -65,6 +65,9 @@ pub struct StaticExecutor {
     fresh: Mutex<BTreeMap<DeploymentId, Digest>>,
     /// Deployments that publish now: what they store is not among the fresh ones before it is there.
     publishing: Mutex<BTreeSet<DeploymentId>>,
+    /// Deployments that anything was done for and that are not finished: a clean-up that began before one of them did
+    /// does not know of it.
+    active: Mutex<BTreeSet<DeploymentId>>,
 }
 
 impl StaticExecutor {
@@ -80,6 +83,7 @@ impl StaticExecutor {
             browser: Browser::new(None, None),
             fresh: Mutex::default(),
             publishing: Mutex::default(),
+            active: Mutex::default(),
         }
     }
 
@@ -95,6 +99,10 @@ impl StaticExecutor {
 
     fn fresh(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Digest>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn active(&self) -> std::sync::MutexGuard<'_, BTreeSet<DeploymentId>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn status(&self) -> Result<Status, Failure> {
@@ -290,6 +298,7 @@ impl Executor for StaticExecutor {
     }
 
     async fn perform(&self, effect: &Effect, step: &Step, cx: &StepContext) -> Result<Output, Failure> {
+        self.active().insert(cx.deployment);
         let log = StepLog::new(
             (cx.deployment, step.id.clone()),
             Arc::clone(&cx.logs),
@@ -348,13 +357,19 @@ impl Executor for StaticExecutor {
             remove_all(&workspace)
         });
         let removed = removed.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        removed.map_err(|error| build::disk(&error, "remove the workspace"))
+        removed.map_err(|error| build::disk(&error, "remove the workspace"))?;
+        self.active().remove(&deployment);
+        Ok(())
     }
 
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
         // Looked at before anybody is asked what is needed: what is stored after that is none of this clean-up's
         // business. Who stores something now has it named nowhere yet: then nothing is removed this time.
         let mut seen = stored(&self.paths).map_err(|error| build::disk(&error, "list the releases"))?;
+        let workspaces =
+            self.paths.workspaces().map_err(|error| build::disk(&error, "list the workspaces"))?;
+        let mut unfinished = keep.deployments.clone();
+        unfinished.extend(self.active().iter());
         if !self.publishing().is_empty() {
             seen.clear();
         }
@@ -365,7 +380,7 @@ impl Executor for StaticExecutor {
         let kept = keep.digests.iter().chain(&before).map(edge_digest).collect::<Result<Vec<_>, _>>()?;
         let fresh = self.fresh().values().map(edge_digest).collect::<Result<Vec<_>, _>>()?;
         let kept: Vec<deploy_edge::Digest> = kept.into_iter().chain(fresh).chain(routed).collect();
-        let (paths, unfinished) = (self.paths.clone(), keep.deployments.clone());
+        let (paths, seen) = (self.paths.clone(), (seen, workspaces));
         let swept = tokio::task::spawn_blocking(move || sweep(&paths, &seen, &kept, &unfinished)).await;
         let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         swept.map_err(|error| build::disk(&error, "free the space of old releases"))
@@ -415,13 +430,13 @@ fn stored(paths: &Paths) -> std::io::Result<Vec<deploy_edge::Digest>> {
 /// Removes what is not kept of what was seen, and what deployments left that have ended.
 fn sweep(
     paths: &Paths,
-    seen: &[deploy_edge::Digest],
+    (seen, workspaces): &(Vec<deploy_edge::Digest>, Vec<DeploymentId>),
     kept: &[deploy_edge::Digest],
     unfinished: &[DeploymentId],
 ) -> std::io::Result<()> {
-    for deployment in paths.workspaces()?.into_iter().filter(|deployment| !unfinished.contains(deployment)) {
-        end_processes(deployment);
-        remove_all(&paths.workspace(deployment))?;
+    for deployment in workspaces.iter().filter(|deployment| !unfinished.contains(deployment)) {
+        end_processes(*deployment);
+        remove_all(&paths.workspace(*deployment))?;
     }
     let keys: Vec<String> = unfinished.iter().map(ToString::to_string).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -8,11 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use deploy_core::cancel::Cancel;
 use deploy_core::detect::{Detection, Found, ProjectKind};
+use deploy_core::effect::{Effect, EffectKind};
 use deploy_core::engine::SystemClock;
 use deploy_core::evidence::Fact;
-use deploy_core::id::Digest;
-use deploy_core::port::Executor;
+use deploy_core::id::{DeploymentId, Digest, Version};
+use deploy_core::log::LogLine;
+use deploy_core::plan::{Draft, DraftRequest, draft};
+use deploy_core::port::{Executor, Keep, LogSink, StepContext};
 use deploy_core::spec::{Actor, Source, Spec};
 use deploy_core::testkit::contract::ExecutorFixture;
 use deploy_core::time::Span;
@@ -155,3 +159,51 @@ impl ExecutorFixture for Lab {
 }
 
 deploy_core::executor_contract!(Lab::new().await);
+
+struct Silent;
+
+impl LogSink for Silent {
+    fn line(&self, _: LogLine) {}
+}
+
+/// What a clean-up keeps was asked for before this deployment began, so nothing names it.
+#[tokio::test]
+async fn inv_34_a_clean_up_that_began_before_a_deployment_leaves_its_workspace() {
+    let lab = Lab::new().await;
+    let mut spec = lab.spec(1);
+    spec.profile.runtime.build = Some("mkdir dist && cp index.html dist/".to_owned());
+    spec.profile.runtime.publish_directory = Some("dist".to_owned());
+    let detection = lab.detection(1);
+    let request = DraftRequest {
+        spec: &spec,
+        detection: &detection,
+        survey: None,
+        executor: Some(&lab.executor),
+        installed: &["static"],
+    };
+    let Draft::Ready(plan) = draft(&request) else { panic!("it is blocked: {:?}", draft(&request)) };
+    let step = plan.steps()[0].clone();
+    let deployment = DeploymentId::new(uuid::Uuid::from_u128(u128::from(std::process::id())));
+    let cx = StepContext {
+        deployment,
+        plan,
+        outputs: Vec::new(),
+        live_before: None,
+        version: Version::FIRST,
+        source: spec.source.clone(),
+        cancel: Cancel::new(),
+        logs: Arc::new(Silent),
+    };
+    let (kind, timeout) = (EffectKind::Perform { step: step.id.clone() }, Span::from_secs(60));
+    let effect = Effect { deployment, kind, attempt: 1, fence: None, timeout };
+    lab.executor.perform(&effect, &step, &cx).await.unwrap();
+    let before = lab.listing("work");
+    assert!(before.iter().any(|path| path.ends_with("dist/index.html")), "{before:?}");
+    lab.executor.reclaim(&Keep::default()).await.unwrap();
+    assert_eq!(lab.listing("work"), before);
+    // What is finished is freed, also what finishing missed.
+    lab.executor.finish(deployment).await.unwrap();
+    fs::create_dir_all(lab.dir.path().join("work").join(deployment.to_string())).unwrap();
+    lab.executor.reclaim(&Keep::default()).await.unwrap();
+    assert!(!lab.listing("work").iter().any(|path| path.contains(&deployment.to_string())));
+}
