@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use deploy_core::hint::Remedy;
+use deploy_core::hint::{CommandLine, Remedy};
 use deploy_core::lifecycle::PhaseName;
 
 /// The exit codes of contract.md.
@@ -98,7 +98,7 @@ impl Failed {
     }
 
     #[must_use]
-    pub(crate) fn command(mut self, label: impl Into<String>, command: impl Into<String>) -> Self {
+    pub(crate) fn command(mut self, label: impl Into<String>, command: impl Into<CommandLine>) -> Self {
         self.next.push(Remedy::command(label, command));
         self
     }

@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::path::Path;
+use std::sync::OnceLock;
 
+use deploy_core::hint::{CommandLine, Remedy};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
@@ -79,11 +82,43 @@ pub(crate) fn is_live() -> bool {
 pub(crate) fn complain(failed: &Failed) {
     tell(&format!("error: {} [{}]", clean_lines(&failed.message), failed.code));
     for remedy in &failed.next {
-        match &remedy.command {
-            Some(command) => tell(&format!("  next: {}: {}", clean(&remedy.label), clean(command))),
-            None => tell(&format!("  next: {}", clean(&remedy.label))),
-        }
+        tell(&format!("  next: {}", self::remedy(remedy)));
     }
+}
+
+/// What can be done, on one line: the instruction, the line of `deploy.toml`, the command.
+pub(crate) fn remedy(Remedy { label, set, command: run }: &Remedy) -> String {
+    let label = clean(label);
+    match (set.as_deref().map(clean), run.as_ref().map(command)) {
+        (None, None) => label,
+        (Some(line), None) => format!("{label}: {line}"),
+        (None, Some(run)) => format!("{label}: {run}"),
+        (Some(line), Some(run)) => format!("{label}: {line}; then: {run}"),
+    }
+}
+
+/// Where this process was told to look for its state by a flag: whoever runs the next command must say so again.
+static STATE_DIRECTORY: OnceLock<String> = OnceLock::new();
+
+/// Notes a state directory that was given with the flag; one from the environment is still there next time.
+pub(crate) fn note_state_directory(given: Option<&Path>) {
+    let environment = std::env::var_os("DEPLOY_STATE_DIR");
+    let flag = given.filter(|given| environment.as_deref() != Some(given.as_os_str()));
+    if let Some(directory) = flag.and_then(|given| std::path::absolute(given).ok()) {
+        // It is noted once, when the command line was read.
+        let _ = STATE_DIRECTORY.set(directory.to_string_lossy().into_owned());
+    }
+}
+
+/// A command, to be run as it is printed.
+pub(crate) fn command(line: &CommandLine) -> String {
+    let own = line.words().first().is_some_and(|program| program == "deploy");
+    let said = line.words().iter().any(|word| word == "--state-dir");
+    let complete = match STATE_DIRECTORY.get() {
+        Some(directory) if own && !said => line.clone().option("--state-dir", directory),
+        Some(_) | None => line.clone(),
+    };
+    clean(&complete.to_string())
 }
 
 /// Text from outside without anything a terminal would obey: control characters, escape sequences

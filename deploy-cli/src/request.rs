@@ -1,20 +1,25 @@
 //! From flags and configuration to what is asked of the engine.
 
+use std::collections::BTreeSet;
+
+use deploy_core::asked::{Asked, Flag};
 use deploy_core::id::Name;
 use deploy_core::spec::{Actor, Approval, Spec};
 use deploy_http::PlanRequest;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::SourceArgs;
+use crate::config::Config;
 use crate::exit::Failed;
 use crate::fly;
-use crate::source::chosen;
+use crate::source::{chosen, locate};
 use crate::wiring::TARGETS;
 
 /// What the flags and the configuration ask for. A flag wins over the file.
 pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
     let chosen = chosen(args)?;
     let mut config = chosen.config;
+    let named = named(args, &config)?;
     if args.rebuild {
         config.profile.runtime.rebuild = Some(true);
     }
@@ -33,7 +38,30 @@ pub(crate) fn plan_request(args: &SourceArgs) -> Result<PlanRequest, Failed> {
         target,
         source: chosen.source,
         profile: config.profile,
+        asked: Some(Asked { config: named, flags: given(args) }),
     })
+}
+
+/// The configuration that must be named to be found again: the one that was named, or, for an image, the one
+/// nearest to where this runs.
+fn named(args: &SourceArgs, config: &Config) -> Result<Option<String>, Failed> {
+    let file = args.config.as_deref().or(if args.image.is_some() { config.file.as_deref() } else { None });
+    file.map(locate).transpose()
+}
+
+/// The flags that were given.
+fn given(args: &SourceArgs) -> BTreeSet<Flag> {
+    let given = |flag: &Flag| match flag {
+        Flag::Resource => args.resource.is_some(),
+        Flag::Environment => args.environment.is_some(),
+        Flag::Target => args.target.is_some(),
+        Flag::Rebuild => args.rebuild,
+        Flag::App => args.app.is_some(),
+        Flag::PrimaryRegion => args.primary_region.is_some(),
+        Flag::Strategy => args.strategy.is_some(),
+        Flag::Flyctl => args.flyctl.is_some(),
+    };
+    Flag::ALL.iter().copied().filter(given).collect()
 }
 
 /// Refuses a target that nothing here carries out, before anything is looked at.

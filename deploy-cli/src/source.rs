@@ -114,7 +114,7 @@ fn git(url: GitUrl, git_ref: Option<GitRef>, args: &SourceArgs) -> Source {
 }
 
 /// The absolute path as text. That it exists is for detection to say.
-fn locate(source: &Path) -> Result<String, Failed> {
+pub(crate) fn locate(source: &Path) -> Result<String, Failed> {
     let empty = source.as_os_str().is_empty();
     let source = if empty { Path::new(".") } else { source };
     let absolute = source.canonicalize().or_else(|_| std::path::absolute(source));

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::Digest;
 use crate::time::Span;
 
+/// The largest picture of a page that is kept, and so that is sent.
+pub const PICTURE_BYTES: usize = 4 * 1024 * 1024;
+
 /// How a page is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -220,7 +220,7 @@ impl Failure {
         let surplus = self.tail.len().saturating_sub(TAIL_LINES);
         let cut: Vec<String> = self.tail.drain(..surplus).collect();
         if let Some(line) = diagnosis::telling(&cut) {
-            self.evidence.push(Fact::new("output", line.as_str()));
+            self.evidence.push(Fact::new(diagnosis::OUTPUT, line.as_str()));
         }
         self
     }

@@ -84,6 +84,7 @@
 
 pub mod acceptance;
 pub mod admission;
+pub mod asked;
 pub mod auto_rollback;
 pub mod browser;
 pub mod cancel;
@@ -121,6 +122,7 @@ pub mod project;
 mod projection;
 pub mod queue;
 pub mod reason;
+mod recovery;
 pub mod redact;
 pub mod reject;
 pub mod runtime_log;

@@ -1,20 +1,14 @@
-//! From a deployment to what people and programs see: status words, hints, exit codes, releases.
+//! From a deployment to what people and programs see: status words, exit codes, releases.
 
 use crate::acceptance::Acceptance;
 use crate::deployment::{Deployment, Gate};
-use crate::diagnosis;
-use crate::event::{Cause, RollbackCause};
-use crate::failure::{Failure, FailureCode};
-use crate::hint::{Hint, Remedy, direction};
-use crate::id::{ReleaseId, ResourceKey};
-use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState, UndoState};
+use crate::id::ReleaseId;
+use crate::lifecycle::{Blocked, Outcome, Phase, Run, StepRecord, StepState, UndoState};
 use crate::plan::{SourceSummary, Step};
 use crate::port::{ReleaseChange, ReleaseRecord, ReleaseState};
 use crate::reason::Reason;
-use crate::spec::{Source, Trigger};
-use crate::status::{
-    FailureStatus, LiveNow, PhaseTiming, RunStatus, Status, StatusName, StepStatus, StepStatusName,
-};
+use crate::spec::Trigger;
+use crate::status::{LiveNow, PhaseTiming, RunStatus, Status, StatusName, StepStatus, StepStatusName};
 
 impl Deployment {
     /// What people and programs see of this state.
@@ -126,7 +120,7 @@ impl Deployment {
         }
     }
 
-    const fn blocked(&self) -> Option<&Blocked> {
+    pub(crate) const fn blocked(&self) -> Option<&Blocked> {
         match &self.phase {
             Phase::Blocked(blocked) => Some(blocked),
             Phase::Queued(_)
@@ -171,7 +165,7 @@ impl Deployment {
         live.map(|live| LiveNow { release: live.release, url: live.url })
     }
 
-    fn residue(&self) -> Vec<crate::id::StepId> {
+    pub(crate) fn residue(&self) -> Vec<crate::id::StepId> {
         match self.outcome() {
             None | Some(Outcome::Succeeded) => Vec::new(),
             Some(
@@ -185,126 +179,6 @@ impl Deployment {
         let last = self.is_ended().then_some(self.updated_at);
         let timing = |(&(phase, started_at), ended_at)| PhaseTiming { phase, started_at, ended_at };
         self.marks.iter().zip(ends.chain(std::iter::once(last))).map(timing).collect()
-    }
-
-    // -----------------------------------------------------------------------------------------
-    // Failure and what to do about it
-
-    fn failure(&self) -> Option<FailureStatus> {
-        if let Some(blocked) = self.blocked() {
-            return Some(blocked_failure(blocked, self.phase.name()));
-        }
-        if let Phase::RollingBack(rolling_back) = &self.phase {
-            return match rolling_back.cause() {
-                RollbackCause::Failed { cause } => Some(failure_status(cause)),
-                RollbackCause::Stopped | RollbackCause::Superseded { .. } => None,
-            };
-        }
-        match self.outcome()? {
-            Outcome::Succeeded => None,
-            Outcome::Failed(cause) | Outcome::RolledBack(cause) => Some(failure_status(cause)),
-            Outcome::Stopped => {
-                Some(self.ended_early(format!("the deployment was stopped in phase {}", self.phase.name())))
-            }
-            Outcome::Superseded { by } => {
-                Some(self.ended_early(format!("the newer deployment {by} took over")))
-            }
-        }
-    }
-
-    fn ended_early(&self, message: String) -> FailureStatus {
-        let failure = Failure::new(FailureCode::Cancelled, message);
-        failure_status(&Cause { phase: self.phase.name(), step: None, failure })
-    }
-
-    /// What to do now; absent while nothing needs to be done.
-    #[must_use]
-    pub fn hint(&self) -> Option<Hint> {
-        let id = self.id;
-        if let Some((step, _)) = self.phase.run().and_then(unknown_step) {
-            let next = vec![Remedy::by_hand(format!(
-                "look at the target, then attest step {} as present or absent",
-                step.id
-            ))];
-            return Some(Hint {
-                hint: format!("nobody could read back whether step {} took effect", step.id),
-                next,
-            });
-        }
-        if let Gate::Held { by, .. } = &self.gate
-            && !self.is_ended()
-        {
-            let next = vec![Remedy::command("go on", format!("deploy resume {id}"))];
-            return Some(Hint { hint: format!("paused by {}", by.0), next });
-        }
-        match &self.phase {
-            Phase::Blocked(blocked) => Some(blocked_hint(blocked, self.again())),
-            Phase::Planned(planned) => {
-                let approve = format!("approve the plan {}", planned.plan().fingerprint());
-                Some(Hint {
-                    hint: "the plan waits for approval".to_owned(),
-                    next: vec![Remedy::by_hand(approve)],
-                })
-            }
-            Phase::Ended(ended) => self.ended_hint(ended.outcome()),
-            Phase::Queued(queued) if !queued.deferred().is_empty() => Some(deferred_hint(queued.deferred())),
-            Phase::Queued(_)
-            | Phase::Detecting(_)
-            | Phase::Planning(_)
-            | Phase::Executing(_)
-            | Phase::Verifying(_)
-            | Phase::RollingBack(_) => None,
-        }
-    }
-
-    /// The command that asks for the same again.
-    fn again(&self) -> Remedy {
-        let ResourceKey { resource, environment } = &self.spec.resource;
-        let command = match &self.spec.source {
-            Source::Directory { .. } | Source::Git { .. } | Source::Archive { .. } | Source::Image { .. } => {
-                format!("deploy up {} --resource {resource}", SourceSummary::of(&self.spec).arguments())
-            }
-            Source::Release { version } => {
-                return Remedy::command(
-                    "try again",
-                    format!("deploy rollback {}@{environment} --to {version}", resource),
-                );
-            }
-        };
-        let elsewhere = environment.as_str() != "production";
-        let command = if elsewhere { format!("{command} --environment {environment}") } else { command };
-        Remedy::command("deploy again", command)
-    }
-
-    fn ended_hint(&self, outcome: &Outcome) -> Option<Hint> {
-        let again = || self.again();
-        match outcome {
-            Outcome::Succeeded => None,
-            Outcome::Failed(cause) | Outcome::RolledBack(cause) => {
-                let likely = diagnosis::likely(&cause.failure).map(|diagnosis| diagnosis.next);
-                let general = likely.is_none().then(|| Remedy::by_hand(cause.failure.code.remedy()));
-                let has_log = cause.phase >= PhaseName::Execute;
-                let log =
-                    has_log.then(|| Remedy::command("read the log", format!("deploy logs {}", self.id)));
-                let next = likely.into_iter().chain(log).chain(general).chain([again()]).collect();
-                let mut hint = direction(cause.phase).to_owned();
-                let residue = self.residue();
-                if !residue.is_empty() {
-                    let steps: Vec<&str> = residue.iter().map(crate::id::StepId::as_str).collect();
-                    hint.push_str("; still in place: ");
-                    hint.push_str(&steps.join(", "));
-                }
-                Some(Hint { hint, next })
-            }
-            Outcome::Stopped => Some(Hint {
-                hint: "stopped on request; completed steps stay".to_owned(),
-                next: vec![again()],
-            }),
-            Outcome::Superseded { by } => Some(Hint {
-                hint: "a newer deployment took over".to_owned(),
-                next: vec![Remedy::command("look at it", format!("deploy show {by}"))],
-            }),
-        }
     }
 
     // -----------------------------------------------------------------------------------------
@@ -361,55 +235,6 @@ fn acceptance(run: &Run) -> Vec<Acceptance> {
         | StepState::Skipped => None,
     });
     settled.flatten().cloned().collect()
-}
-
-fn unknown_step(run: &Run) -> Option<(&Step, &StepRecord)> {
-    run.steps().find(|(_, record)| matches!(record.state, StepState::Unknown { .. }))
-}
-
-fn failure_status(cause: &Cause) -> FailureStatus {
-    let likely = diagnosis::likely(&cause.failure);
-    let Failure { code, message, evidence, tail, observed: _, acceptance: _ } = cause.failure.clone();
-    FailureStatus {
-        phase: cause.phase,
-        step: cause.step.clone(),
-        code,
-        message,
-        retryable: code.retryable(),
-        profile_field: code.profile_field().map(str::to_owned),
-        evidence,
-        tail,
-        likely,
-    }
-}
-
-fn deferred_hint(reasons: &[Reason]) -> Hint {
-    let said = |reason: &Reason| match &reason.link {
-        Some(link) => format!("{} ({link})", reason.message),
-        None => reason.message.clone(),
-    };
-    let said: Vec<String> = reasons.iter().map(said).collect();
-    let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
-    let next = fixes.map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() }).collect();
-    Hint { hint: format!("waits: {}", said.join("; ")), next }
-}
-
-fn blocked_failure(blocked: &Blocked, phase: PhaseName) -> FailureStatus {
-    let reasons = blocked.reasons();
-    let messages: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
-    let mut failure = Failure::new(FailureCode::PlanBlocked, messages.join("; "));
-    failure.evidence = reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
-    failure_status(&Cause { phase, step: None, failure })
-}
-
-fn blocked_hint(blocked: &Blocked, again: Remedy) -> Hint {
-    let fixes = blocked.reasons().iter().filter_map(|reason| reason.fix.first());
-    let remedy = |fix: &crate::reason::Fix| {
-        let label = fix.set.as_ref().map_or_else(|| fix.label.clone(), |set| format!("{}: {set}", fix.label));
-        Remedy { label, command: fix.command.clone() }
-    };
-    let next = fixes.map(remedy).chain([again]).collect();
-    Hint { hint: "remove what blocks the plan, then deploy again".to_owned(), next }
 }
 
 fn step_statuses(run: &Run) -> Vec<StepStatus> {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
+use crate::hint::{CommandLine, Remedy};
 use crate::lifecycle::PhaseName;
 use crate::time::Timestamp;
 
@@ -231,21 +232,6 @@ impl ReasonCode {
     }
 }
 
-/// A value to set, or a command to give, that removes a reason.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Fix {
-    /// What to do.
-    pub label: String,
-    /// What to write into `deploy.toml`, as `key = value`.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub set: Option<String>,
-    /// The command to give.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub command: Option<String>,
-}
-
 /// One reason why a plan is blocked, or doubtful.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -263,10 +249,10 @@ pub struct Reason {
     /// What shows it.
     pub evidence: Vec<Fact>,
     /// What removes the cause.
-    pub fix: Vec<Fix>,
+    pub fix: Vec<Remedy>,
     /// What goes on in spite of it.
     #[serde(rename = "override")]
-    pub overrides: Vec<Fix>,
+    pub overrides: Vec<Remedy>,
     /// The profile field it concerns, for example `network.internalPort`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub profile_field: Option<String>,
@@ -287,7 +273,7 @@ impl Reason {
             message: message.into(),
             retryable: code.retryable(),
             evidence: Vec::new(),
-            fix: vec![Fix { label: code.fix().to_owned(), set: None, command: None }],
+            fix: vec![Remedy::by_hand(code.fix())],
             overrides: Vec::new(),
             profile_field: code.profile_field().map(str::to_owned),
             link: None,
@@ -319,14 +305,14 @@ impl Reason {
     /// Adds an exact value for `deploy.toml` as the first fix.
     #[must_use]
     pub fn set(mut self, label: impl Into<String>, set: impl Into<String>) -> Self {
-        self.fix.insert(0, Fix { label: label.into(), set: Some(set.into()), command: None });
+        self.fix.insert(0, Remedy::set(label, set));
         self
     }
 
     /// Adds a command as the first fix.
     #[must_use]
-    pub fn run(mut self, label: impl Into<String>, command: impl Into<String>) -> Self {
-        self.fix.insert(0, Fix { label: label.into(), set: None, command: Some(command.into()) });
+    pub fn run(mut self, label: impl Into<String>, command: impl Into<CommandLine>) -> Self {
+        self.fix.insert(0, Remedy::command(label, command));
         self
     }
 }

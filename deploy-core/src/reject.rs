@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::hint::{Hint, Remedy};
+use crate::hint::{CommandLine, Hint, Remedy};
 use crate::id::{DeploymentId, Digest, Seq, StepId};
 
 /// A refused input. The state is untouched.
@@ -82,12 +82,13 @@ impl Rejection {
     /// What to do instead.
     #[must_use]
     pub fn hint(&self, deployment: DeploymentId) -> Hint {
-        let show = || Remedy::command("look at its state", format!("deploy show {deployment}"));
+        let cli = |name| CommandLine::from(["deploy", name]).with(deployment.to_string());
+        let show = || Remedy::command("look at its state", cli("show"));
         let next = match self {
             Self::AlreadyEnded { .. } => {
                 vec![show(), Remedy::by_hand("deploy again: an ended deployment never moves")]
             }
-            Self::AlreadyPaused => vec![Remedy::command("go on", format!("deploy resume {deployment}"))],
+            Self::AlreadyPaused => vec![Remedy::command("go on", cli("resume"))],
             Self::OtherPlan { waiting } => {
                 vec![Remedy::by_hand(format!("look at the plan that waits and approve {waiting}"))]
             }

@@ -24,6 +24,12 @@ impl Size {
         Self(mib.saturating_mul(1 << 20))
     }
 
+    /// Twice as much.
+    #[must_use]
+    pub const fn doubled(self) -> Self {
+        Self(self.0.saturating_mul(2))
+    }
+
     /// In bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {

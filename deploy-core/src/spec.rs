@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::id::{DeploymentId, Digest, Name, ResourceKey};
 use crate::size::Size;
 pub use crate::source::Source;
@@ -35,6 +36,9 @@ pub struct Spec {
     /// [`Admission`](crate::port::Admission) says: what a request names counts for nothing.
     #[serde(default = "default_workspace", skip_serializing_if = "is_default_workspace")]
     pub workspace: Name,
+    /// How a command line asked for it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 /// The workspace of everything that no other is named for.
@@ -60,6 +64,7 @@ impl Spec {
             actor,
             approval: Approval::Automatic,
             workspace: default_workspace(),
+            asked: None,
         }
     }
 }

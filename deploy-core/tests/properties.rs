@@ -163,7 +163,7 @@ proptest! {
         let first = draft(&request);
         prop_assert_eq!(&draft(&request), &first);
         round_trips::<Draft>(&first);
-        round_trips::<PlanDocument>(&PlanDocument::new(&first, at, None));
+        round_trips::<PlanDocument>(&PlanDocument::new(&first, &spec, at, None));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deploy_core::engine::{Engine, EngineError, SystemClock};
-use deploy_core::hint::Remedy;
+use deploy_core::hint::{CommandLine, Remedy};
 use deploy_core::id::{DeploymentId, InvalidId};
 use deploy_core::lifecycle::PhaseName;
 use deploy_core::port::{Clock as _, StoreError};
@@ -116,6 +116,13 @@ impl From<EngineError> for Problem {
                 "tell the control plane that drives it, or try again when that is gone",
                 Some(5),
             ),
+            EngineError::NothingBefore { newer: Some(_), .. } => {
+                (StatusCode::CONFLICT, "name the newer one to go to it", None)
+            }
+            EngineError::NothingBefore { newer: None, .. } => (StatusCode::CONFLICT, "deploy first", None),
+            EngineError::NeverDeployed(_) => {
+                (StatusCode::NOT_FOUND, "`deploy list` shows what there is", None)
+            }
             EngineError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "try again", Some(1)),
             EngineError::Store(store) => match store {
                 StoreError::NotFound => {
@@ -144,8 +151,12 @@ impl From<EngineError> for Problem {
         let mut problem = Self::new(status, error.code(), error.to_string(), hint);
         problem.retryable = error.retryable();
         problem.retry_after = retry_after;
-        if let EngineError::Refused(reasons) = error {
+        if let EngineError::Refused(reasons) = &error {
             problem.next = reasons.iter().flat_map(remedies).collect();
+        }
+        if let EngineError::NothingBefore { resource, newer: Some(newer) } = &error {
+            let rollback = CommandLine::from(["deploy", "rollback"]).with(resource.to_string());
+            problem.next = vec![Remedy::command("go to it", rollback.option("--to", newer.to_string()))];
         }
         problem
     }
@@ -154,7 +165,7 @@ impl From<EngineError> for Problem {
 /// What to do about a policy that says no, and where to read about it.
 fn remedies(reason: &Reason) -> Vec<Remedy> {
     let link = reason.link.iter().map(|link| Remedy::by_hand(format!("see {link}")));
-    let fix = reason.fix.iter().map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() });
+    let fix = reason.fix.iter().cloned();
     fix.chain(link).collect()
 }
 

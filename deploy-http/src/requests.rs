@@ -1,5 +1,6 @@
 //! What clients send. Unknown fields are refused: a misspelt field must not be ignored.
 
+use deploy_core::asked::Asked;
 use deploy_core::id::{DeploymentId, Digest, Name, ResourceKey, Version};
 use deploy_core::port::WhenBusy;
 use deploy_core::spec::{Actor, Approval, Profile, Source, Spec, Trigger, default_workspace};
@@ -26,6 +27,9 @@ pub struct PlanRequest {
     /// What was fixed explicitly.
     #[serde(default)]
     pub profile: Profile,
+    /// How a command line asked for it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 impl PlanRequest {
@@ -41,6 +45,7 @@ impl PlanRequest {
             actor,
             approval,
             workspace: default_workspace(),
+            asked: self.asked,
         }
     }
 }

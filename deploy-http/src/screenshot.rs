@@ -3,16 +3,13 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use deploy_core::browser::Screenshot;
+use deploy_core::browser::{PICTURE_BYTES, Screenshot};
 use deploy_core::id::{DeploymentId, Digest};
 use deploy_core::status::Status;
 
 use crate::api::Api;
 use crate::extract::PathOf;
 use crate::problem::Problem;
-
-/// The largest picture that is kept, and so that is sent.
-const BYTES: u64 = 4 * 1024 * 1024;
 
 /// It is a picture of whatever the page showed: nothing in it may become anything else here.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
@@ -44,7 +41,7 @@ pub(crate) fn latest(status: &Status) -> Option<&Screenshot> {
 async fn read(api: &Api, id: DeploymentId) -> Option<Vec<u8>> {
     let file = api.screenshots()?.join(format!("{id}.png"));
     let size = tokio::fs::metadata(&file).await.ok()?.len();
-    if size > BYTES {
+    if size > PICTURE_BYTES as u64 {
         return None;
     }
     tokio::fs::read(file).await.ok()

@@ -3,13 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use deploy_core::browser::Screenshot;
+use deploy_core::browser::{PICTURE_BYTES, Screenshot};
 use deploy_core::id::{DeploymentId, Digest};
 
 /// How many are kept.
 pub(crate) const KEPT: usize = 50;
-/// The largest that is kept.
-pub(crate) const BYTES: usize = 4 * 1024 * 1024;
 
 /// A directory of pictures. It is the directory `screenshots` of a state directory.
 #[derive(Debug, Clone)]
@@ -26,7 +24,7 @@ impl Pictures {
 
     /// Keeps the picture of a deployment in place of an earlier one, and lets the oldest go.
     pub(crate) fn keep(&self, deployment: DeploymentId, png: &[u8]) -> io::Result<Screenshot> {
-        if png.len() > BYTES {
+        if png.len() > PICTURE_BYTES {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {} bytes", png.len())));
         }
         std::fs::create_dir_all(&self.directory)?;
@@ -70,7 +68,7 @@ mod tests {
             assert_eq!((Digest::of(&there), kept.bytes), (kept.digest, 2));
         }
         pictures.keep(id(KEPT + 6), &[2]).unwrap();
-        assert!(pictures.keep(id(KEPT + 8), &vec![0; BYTES + 1]).is_err());
+        assert!(pictures.keep(id(KEPT + 8), &vec![0; PICTURE_BYTES + 1]).is_err());
         let mut names: Vec<String> = std::fs::read_dir(&pictures.directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,7 +1,8 @@
 //! Building reasons with the exact lines to write into `deploy.toml`.
 
 use deploy_core::evidence::Fact;
-use deploy_core::reason::{Fix, Reason, ReasonCode};
+use deploy_core::hint::{CommandLine, Remedy};
+use deploy_core::reason::{Reason, ReasonCode};
 
 /// `runtime.publish_directory = "dist"`.
 pub(crate) fn publish_line(directory: &str) -> String {
@@ -21,7 +22,7 @@ pub(crate) fn port_guessed(port: u16, why: &str) -> Reason {
 }
 
 /// Nothing fixes the versions of what is installed.
-pub(crate) fn no_lockfile(manager: &str, lockfile: &str, command: &str) -> Reason {
+pub(crate) fn no_lockfile(manager: &str, lockfile: &str, command: impl Into<CommandLine>) -> Reason {
     let message = format!("there is no {lockfile}: {manager} may install other versions at every build");
     Reason::new(ReasonCode::NoLockfile, message).run(format!("make {lockfile}, and commit it"), command)
 }
@@ -51,7 +52,7 @@ pub(crate) fn line(key: &str, value: &str) -> String {
 
 /// Puts fixes, each a label and a line, before those that a reason has.
 pub(crate) fn with_fixes(mut reason: Reason, fixes: Vec<(String, String)>) -> Reason {
-    let fixes = fixes.into_iter().map(|(label, set)| Fix { label, set: Some(set), command: None });
+    let fixes = fixes.into_iter().map(|(label, set)| Remedy::set(label, set));
     reason.fix.splice(0..0, fixes);
     reason
 }

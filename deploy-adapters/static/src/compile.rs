@@ -1,9 +1,10 @@
 //! What the static target adds to a plan. Pure.
 
+use deploy_core::hint::Remedy;
 use deploy_core::id::StepId;
 use deploy_core::plan::{ArtifactKind, CommandKind, Outline, Retry, Step};
 use deploy_core::port::Compiled;
-use deploy_core::reason::{Fix, Reason, ReasonCode};
+use deploy_core::reason::{Reason, ReasonCode};
 use deploy_core::time::Span;
 
 pub(crate) const BUILD: &str = "build";
@@ -89,11 +90,8 @@ fn objections(outline: &Outline) -> Vec<Reason> {
         ) => {
             let message = "the static target serves directories of files; it runs no programs and no images";
             let mut reason = Reason::new(ReasonCode::UnsupportedStrategy, message);
-            reason.overrides.push(Fix {
-                label: "if it is, or can be built to, a static site".to_owned(),
-                set: Some("runtime.strategy = \"static\"".to_owned()),
-                command: None,
-            });
+            let otherwise = "if it is, or can be built to, a static site";
+            reason.overrides.push(Remedy::set(otherwise, "runtime.strategy = \"static\""));
             reasons.push(reason.set("deploy it to a target that runs programs", "target = \"docker\""));
         }
     }

@@ -6,13 +6,13 @@ mod engine;
 mod place;
 mod store;
 
-use deploy_core::hint::Remedy;
+use deploy_core::hint::{CommandLine, Remedy};
 use deploy_store_sqlite::{Limits, Standing, standing};
 use serde::Serialize;
 
 use super::Context;
 use crate::exit::{Exit, Failed};
-use crate::output::{clean, json, result};
+use crate::output::{clean, json, remedy, result};
 
 /// What one look found.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ impl Check {
     }
 
     /// What to do by a command.
-    fn command(mut self, label: impl Into<String>, command: impl Into<String>) -> Self {
+    fn command(mut self, label: impl Into<String>, command: impl Into<CommandLine>) -> Self {
         self.next.push(Remedy::command(label, command));
         self
     }
@@ -73,9 +73,8 @@ pub(crate) async fn doctor(cx: &Context) -> Result<Exit, Failed> {
 fn show(check: &Check) {
     let mark = if check.ok { "ok " } else { "BAD" };
     result(&format!("{mark}  {:15}  {}", check.name, clean(&check.detail)));
-    for Remedy { label, command } in &check.next {
-        let command = command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
-        result(&clean(&format!("     {:15}  next: {label}{command}", "")));
+    for next in &check.next {
+        result(&format!("     {:15}  next: {}", "", remedy(next)));
     }
 }
 

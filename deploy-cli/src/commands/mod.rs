@@ -22,7 +22,7 @@ use std::future::Future;
 use crate::args::{Cli, Command};
 use crate::client::Client;
 use crate::exit::{Exit, Failed};
-use crate::output::wants_json;
+use crate::output::{note_state_directory, wants_json};
 use crate::state::State;
 
 /// What every command gets.
@@ -33,6 +33,7 @@ pub(crate) struct Context {
 }
 
 pub(crate) fn run(cli: Cli) -> Result<Exit, Failed> {
+    note_state_directory(cli.state_dir.as_deref());
     let state = State::locate(cli.state_dir)?;
     let client = Client::new(&state);
     let cx = Context { state, client, json: wants_json(cli.json) };

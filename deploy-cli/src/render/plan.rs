@@ -10,7 +10,7 @@ use deploy_core::plan::{
 };
 use deploy_core::reason::Reason;
 
-use crate::output::clean;
+use crate::output::{clean, command, remedy};
 
 pub(crate) fn detection(detection: &Detection) -> String {
     let mut text = format!("Found {}\n", what(detection));
@@ -221,9 +221,7 @@ pub(super) fn reasons(text: &mut String, what: &str, reasons: &[Reason]) {
         }
         for (word, fixes) in [("fix", &reason.fix), ("override", &reason.overrides)] {
             for fix in fixes {
-                let exactly =
-                    fix.set.as_ref().or(fix.command.as_ref()).map(|text| format!(": {}", clean(text)));
-                let _ = writeln!(text, "  {word}: {}{}", clean(&fix.label), exactly.unwrap_or_default());
+                let _ = writeln!(text, "  {word}: {}", remedy(fix));
             }
         }
     }
@@ -231,8 +229,8 @@ pub(super) fn reasons(text: &mut String, what: &str, reasons: &[Reason]) {
 
 fn next(text: &mut String, plan: &PlanDocument) {
     for action in plan.next_actions.iter().filter(|_| plan.blocked_reasons.is_empty()) {
-        if let Some(command) = &action.command {
-            let _ = writeln!(text, "\nnext: {}\n  {}", clean(&action.label), clean(command));
+        if let Some(line) = &action.command {
+            let _ = writeln!(text, "\nnext: {}\n  {}", clean(&action.label), command(line));
         }
     }
 }

@@ -7,7 +7,7 @@ use deploy_core::status::{Status, StatusName, StepStatus, StepStatusName};
 use deploy_core::time::Timestamp;
 
 use super::plan::reasons;
-use crate::output::clean;
+use crate::output::{clean, remedy};
 
 /// The block at the end of a deployment: for a failure its phase, code, cause, what is live, and the
 /// next command.
@@ -98,10 +98,8 @@ fn live(text: &mut String, status: &Status) {
 fn next(text: &mut String, status: &Status) {
     let Some(recovery) = &status.recovery else { return };
     let _ = writeln!(text, "  hint    {}", clean(&recovery.hint));
-    for remedy in &recovery.next {
-        let command =
-            remedy.command.as_ref().map(|command| format!(": {}", clean(command))).unwrap_or_default();
-        let _ = writeln!(text, "  next    {}{command}", clean(&remedy.label));
+    for next in &recovery.next {
+        let _ = writeln!(text, "  next    {}", remedy(next));
     }
 }
 

@@ -20,6 +20,7 @@ mod history;
 mod hostile;
 mod metrics;
 mod monstrous;
+mod next;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod plan;

@@ -111,7 +111,7 @@ fn a_commit_is_planned_deployed_and_shown() {
         (&"git".into(), &"main".into(), &first.clone().into())
     );
     let next = plan["nextActions"][0]["command"].as_str().unwrap();
-    assert!(next.contains("/repo --ref main --resource repo --plan sha256:"), "{next}");
+    assert!(next.contains("/repo --ref main --plan sha256:"), "{next}");
     let fingerprint = plan["fingerprint"].as_str().unwrap();
 
     let run = place.run(&["up", "repo", "--ref", "main", "--resource", "web", "--json"]);

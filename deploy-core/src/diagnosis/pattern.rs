@@ -5,8 +5,12 @@ use super::TAKEN_OVER;
 /// Where a finding ends if nothing follows its hole.
 const ENDS: [char; 9] = ['\'', '"', '`', '’', ',', ';', '(', ')', ' '];
 
-/// What the `{}` of a pattern stand for in a line that holds its literal parts in order.
+/// What the `{}` of a pattern stand for in a line that holds its literal parts in order. A pattern in `^` and `$` is
+/// the whole of the line.
 pub(super) fn find(pattern: &str, line: &str) -> Option<Vec<String>> {
+    if let Some(whole) = pattern.strip_prefix('^').and_then(|pattern| pattern.strip_suffix('$')) {
+        return (whole == line).then(Vec::new);
+    }
     let mut parts = pattern.split("{}");
     let first = parts.next()?;
     let mut rest = &line[line.find(first)? + first.len()..];
@@ -42,12 +46,14 @@ mod tests {
         assert_eq!(find("{} not found", "sh: vite: not found"), Some(vec!["sh: vite:".into()]));
         assert_eq!(find("a{}b{}c", "xa1b2c"), Some(vec!["1".into(), "2".into()]));
         assert_eq!(find("a{}b", "ba"), None);
+        assert_eq!(find("^Error$", "Error"), Some(vec![]));
+        assert_eq!(find("^Error$", "Errors"), None);
         assert_eq!(fill("the {} of {}", &["name".into()]), "the name of ");
     }
 
     proptest::proptest! {
         #[test]
-        fn any_line_is_safe(pattern in "[a-zé{}]{0,12}", line in "\\PC{0,200}") {
+        fn any_line_is_safe(pattern in "[a-zé{}^$]{0,12}", line in "\\PC{0,200}") {
             if let Some(found) = find(&pattern, &line) {
                 let short = |text: &String| text.chars().count() <= TAKEN_OVER;
                 proptest::prop_assert!(found.iter().all(short));

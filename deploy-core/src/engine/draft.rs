@@ -100,11 +100,11 @@ impl Previewer {
     pub async fn preview(&self, spec: &Spec, survey: Option<&Survey>) -> PlanDocument {
         let detection = self.inspect(spec).await;
         let draft = self.draft(spec, &detection, survey);
-        self.document(&draft, survey).await
+        self.document(&draft, spec, survey).await
     }
 
     /// What people see of a draft, with what its target has already, as far as that knows it soon.
-    pub(super) async fn document(&self, draft: &Draft, survey: Option<&Survey>) -> PlanDocument {
+    pub(super) async fn document(&self, draft: &Draft, spec: &Spec, survey: Option<&Survey>) -> PlanDocument {
         let outline = match draft {
             Draft::Ready(plan) => plan.outline(),
             Draft::Blocked(blocked) => blocked.outline(),
@@ -113,6 +113,6 @@ impl Previewer {
             Some(executor) => tokio::time::timeout(SOON, executor.reuses(outline)).await.unwrap_or_default(),
             None => Vec::new(),
         };
-        PlanDocument { reuses, ..PlanDocument::new(draft, self.clock.now(), survey) }
+        PlanDocument { reuses, ..PlanDocument::new(draft, spec, self.clock.now(), survey) }
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, ResourceKey, Version};
 use crate::port::StoreError;
 use crate::reason::Reason;
 use crate::reject::Rejection;
@@ -32,6 +32,17 @@ pub enum EngineError {
     /// Another control plane on the same store drives it.
     #[error("another control plane drives {0}")]
     Elsewhere(DeploymentId),
+    /// No release that can be used is older than the live one; one that is newer must be named.
+    #[error("{resource} has no release to go back to")]
+    NothingBefore {
+        /// What was to go back.
+        resource: ResourceKey,
+        /// The newest release that can be used, where there is one.
+        newer: Option<Version>,
+    },
+    /// The resource has no releases at all.
+    #[error("{0} was never deployed")]
+    NeverDeployed(ResourceKey),
     /// The output of a running release can't be read.
     #[error(transparent)]
     RuntimeLog(#[from] RuntimeLogError),
@@ -56,6 +67,8 @@ impl EngineError {
             Self::Overloaded { .. } => "overloaded",
             Self::Quarantined(_) => "quarantined",
             Self::Elsewhere(_) => "driven_elsewhere",
+            Self::NothingBefore { .. } => "release_not_found",
+            Self::NeverDeployed(_) => "not_found",
             Self::RuntimeLog(RuntimeLogError::Absent { .. }) => "no_runtime_log",
             Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => "runtime_log_unavailable",
             Self::ShuttingDown => "shutting_down",
@@ -66,9 +79,11 @@ impl EngineError {
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::Quarantined(_) | Self::RuntimeLog(RuntimeLogError::Absent { .. }) => {
-                false
-            }
+            Self::Rejected(_)
+            | Self::Quarantined(_)
+            | Self::NothingBefore { .. }
+            | Self::NeverDeployed(_)
+            | Self::RuntimeLog(RuntimeLogError::Absent { .. }) => false,
             Self::RuntimeLog(RuntimeLogError::Unavailable { .. }) => true,
             Self::Overloaded { .. } | Self::ShuttingDown | Self::Refused(_) | Self::Elsewhere(_) => true,
             Self::Store(error) => match error {

@@ -152,7 +152,7 @@ impl Engine {
         let detection = self.inner.previewer.inspect(spec).await;
         let survey = self.inner.survey(spec, &detection).await?;
         let draft = self.inner.previewer.draft(spec, &detection, Some(&survey));
-        let document = self.inner.previewer.document(&draft, Some(&survey)).await;
+        let document = self.inner.previewer.document(&draft, spec, Some(&survey)).await;
         Ok(document.judged(self.admission(spec).await?))
     }
 

@@ -15,6 +15,7 @@ mod builder;
 mod draft;
 mod effects;
 mod error;
+mod going_back;
 mod handle;
 mod limits;
 mod look;

@@ -7,7 +7,6 @@ use crate::browser::BrowserPolicy;
 use crate::detect::{Detection, Found};
 use crate::evidence::Fact;
 use crate::health::{HealthCheck, HealthPolicy};
-use crate::hint::word;
 use crate::id::{Digest, Name, ResourceKey, Version};
 use crate::reason::{Reason, ReasonCode};
 use crate::spec::{HealthBy, HealthProfile, Profile, RuntimeProfile, Source, Spec, Strategy};
@@ -76,19 +75,6 @@ impl SourceSummary {
             }
             Source::Image { reference } => plain("image", reference.to_string()),
             Source::Release { version } => plain("release", version.to_string()),
-        }
-    }
-
-    /// The words that name it to `deploy up` and `deploy plan`.
-    #[must_use]
-    pub fn arguments(&self) -> String {
-        let locator = word(&self.locator);
-        match (self.kind.as_str(), &self.git_ref) {
-            ("image", _) => format!("--image {locator}"),
-            // Without a ref, a path would be the directory as it is, not the repository's head.
-            ("git", None) if self.locator.starts_with('/') => format!("{locator} --ref HEAD"),
-            ("git", Some(git_ref)) => format!("{locator} --ref {}", word(git_ref)),
-            _ => locator,
         }
     }
 }

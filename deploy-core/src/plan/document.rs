@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, changes};
-use super::compose::{
-    Access, Artifact, Health, Network, Outline, PlannedCommand, Planner, RunPolicy, SourceSummary,
-};
+use super::compose::{Access, Artifact, Health, Network, PlannedCommand, Planner, RunPolicy, SourceSummary};
 use super::draft::Draft;
 use super::reuse::Reuse;
 use super::step::Step;
 use crate::admission::Verdict;
+use crate::asked::again;
 use crate::detect::Detection;
 use crate::hint::Remedy;
 use crate::id::{Digest, ResourceKey};
 use crate::port::Survey;
 use crate::reason::{Reason, ReasonCode};
+use crate::spec::{Source, Spec};
 use crate::time::Timestamp;
 
 /// The value of `schemaVersion`.
@@ -96,9 +96,9 @@ pub struct PlanDocument {
 }
 
 impl PlanDocument {
-    /// The document of a draft, compared with what is live where that is known.
+    /// The document of the draft of a specification, compared with what is live where that is known.
     #[must_use]
-    pub fn new(draft: &Draft, generated_at: Timestamp, survey: Option<&Survey>) -> Self {
+    pub fn new(draft: &Draft, spec: &Spec, generated_at: Timestamp, survey: Option<&Survey>) -> Self {
         let (fingerprint, outline, reasons) = match draft {
             Draft::Ready(plan) => (plan.fingerprint(), plan.outline(), &[][..]),
             Draft::Blocked(blocked) => (blocked.fingerprint(), blocked.outline(), blocked.reasons()),
@@ -110,7 +110,7 @@ impl PlanDocument {
             fingerprint: fingerprint.clone(),
             generated_at,
             readiness: readiness(reasons, &outline.warnings),
-            next_actions: next_actions(reasons, fingerprint, &outline),
+            next_actions: next_actions(reasons, fingerprint, spec),
             changes: live.map(|(live, next)| changes(live, next, &outline)).unwrap_or_default(),
             reuses: Vec::new(),
             resource: outline.resource,
@@ -135,10 +135,7 @@ impl PlanDocument {
     /// The same, with what the policies say about carrying it out now. The fingerprint is the plan's alone.
     #[must_use]
     pub fn judged(mut self, verdict: Verdict) -> Self {
-        let fix = |reason: &Reason| {
-            let fix = reason.fix.first()?;
-            Some(Remedy { label: fix.label.clone(), command: fix.command.clone() })
-        };
+        let fix = |reason: &Reason| reason.fix.first().cloned();
         if self.blocked_reasons.is_empty() && !verdict.blocked.is_empty() {
             self.next_actions.clear();
         }
@@ -159,12 +156,14 @@ fn readiness(reasons: &[Reason], warnings: &[Reason]) -> Readiness {
     Readiness { status, reason_codes: because.iter().map(|reason| reason.code).collect() }
 }
 
-fn next_actions(reasons: &[Reason], fingerprint: &Digest, outline: &Outline) -> Vec<Remedy> {
-    if reasons.is_empty() {
-        let (source, resource) = (outline.source.arguments(), &outline.resource.resource);
-        let command = format!("deploy up {source} --resource {resource} --plan {fingerprint}");
-        return vec![Remedy::command("carry out exactly this plan", command)];
+fn next_actions(reasons: &[Reason], fingerprint: &Digest, spec: &Spec) -> Vec<Remedy> {
+    if !reasons.is_empty() {
+        return reasons.iter().filter_map(|reason| reason.fix.first()).cloned().collect();
     }
-    let fixes = reasons.iter().filter_map(|reason| reason.fix.first());
-    fixes.map(|fix| Remedy { label: fix.label.clone(), command: fix.command.clone() }).collect()
+    let label = "carry out exactly this plan";
+    vec![match (again(spec), &spec.source) {
+        (Some(line), Source::Release { .. }) => Remedy::command("go back to it", line),
+        (Some(line), _) => Remedy::command(label, line.option("--plan", fingerprint.to_string())),
+        (None, _) => Remedy::by_hand(format!("{label}: ask for the same with planFingerprint {fingerprint}")),
+    }]
 }

@@ -30,6 +30,7 @@ pub fn spec(approval: Approval) -> Spec {
         actor: Actor("tester".to_owned()),
         approval,
         workspace: crate::spec::default_workspace(),
+        asked: None,
     }
 }
 

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::samples;
+use crate::asked::{Asked, Flag};
 use crate::command::{Command, Input, Report, StopMode};
 use crate::deployment::Deployment;
 use crate::detect::Detection;
@@ -115,8 +116,8 @@ pub fn specs() -> impl Strategy<Value = Spec> {
         Just(Approval::Required),
         digests().prop_map(|fingerprint| Approval::Exactly { fingerprint }),
     ];
-    (names(), names(), names(), source, profiles(), trigger, texts(), approval).prop_map(
-        |(resource, environment, target, source, profile, trigger, actor, approval)| Spec {
+    (names(), names(), names(), source, profiles(), trigger, texts(), approval, asked()).prop_map(
+        |(resource, environment, target, source, profile, trigger, actor, approval, asked)| Spec {
             resource: ResourceKey { resource, environment },
             target,
             source,
@@ -125,8 +126,16 @@ pub fn specs() -> impl Strategy<Value = Spec> {
             actor: Actor(actor),
             approval,
             workspace: crate::spec::default_workspace(),
+            asked,
         },
     )
+}
+
+fn asked() -> impl Strategy<Value = Option<Asked>> {
+    let flags = proptest::sample::subsequence(Flag::ALL.to_vec(), 0..=Flag::ALL.len());
+    let asked = (option::of(texts()), flags)
+        .prop_map(|(config, flags)| Asked { config, flags: flags.into_iter().collect() });
+    option::of(asked)
 }
 
 fn git_sources() -> impl Strategy<Value = Source> {

@@ -1,7 +1,7 @@
 //! Why a run did not succeed, what is live now, and what to do next.
 
 use deploy_core::evidence::Fact;
-use deploy_core::hint::Hint;
+use deploy_core::hint::{Hint, Remedy};
 use deploy_core::reason::Reason;
 use deploy_core::status::{FailureStatus, Status};
 use maud::{Markup, html};
@@ -65,7 +65,7 @@ pub(super) fn reason_of(reason: &Reason, fix: &Markup) -> Markup {
             p.muted { code { (reason.code.code()) } @if let Some(url) = &reason.link { " · " (link(url)) } }
             (evidence(&reason.evidence))
             @for remedy in &reason.fix {
-                p { "To do: " (clean(&remedy.label)) @if let Some(exactly) = remedy.set.as_ref().or(remedy.command.as_ref()) { ": " code { (clean(exactly)) } } }
+                p { "To do: " (remedy_of(remedy)) }
             }
             (fix)
         }
@@ -87,7 +87,19 @@ fn next(recovery: &Hint) -> Markup {
     html! {
         p { strong { "Next: " } (clean(&recovery.hint)) "." }
         ul { @for remedy in &recovery.next {
-            li { (clean(&remedy.label)) @if let Some(command) = &remedy.command { ": " code.command { (clean(command)) } } }
+            li { (remedy_of(remedy)) }
         } }
+    }
+}
+
+/// What can be done: an instruction, the line of `deploy.toml`, the command.
+pub(super) fn remedy_of(Remedy { label, set, command }: &Remedy) -> Markup {
+    html! {
+        (clean(label))
+        @if let Some(line) = set { ": " code { (clean(line)) } " in deploy.toml" }
+        @if let Some(command) = command {
+            @if set.is_some() { ", then " } @else { ": " }
+            code.command { (clean(&command.to_string())) }
+        }
     }
 }

@@ -106,6 +106,7 @@ impl Wanted {
             actor: caller.actor(),
             approval,
             workspace: default_workspace(),
+            asked: None,
         })
     }
 

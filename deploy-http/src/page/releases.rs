@@ -18,7 +18,7 @@ use crate::access::{Caller, Scope};
 use crate::api::Api;
 use crate::extract::PathOf;
 use crate::problem::Problem;
-use crate::resources::{resource, rollback_spec};
+use crate::resources::resource;
 
 /// What going back never touches.
 const UNTOUCHED: &str = "Data in databases and volumes, what other services hold, and the values of secrets";
@@ -70,7 +70,7 @@ pub(super) async fn preview(
     Path((id, version)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let (key, version) = (resource(&api, &id).await?, version.parse::<Version>().map_err(Problem::from)?);
-    let spec = rollback_spec(&api, key.clone(), Some(version), &caller).await?;
+    let spec = api.engine().going_back(key.clone(), Some(version), caller.actor()).await?;
     let plan = api.engine().preview(&spec).await?;
     let frame = Frame::of(&caller);
     let title = format!("Roll back {key} to {version}");
@@ -137,7 +137,7 @@ pub(super) async fn roll_back(
     FormOf(asked): FormOf<Asked>,
 ) -> Result<Response, Problem> {
     let (key, version) = (resource(&api, &id).await?, version.parse::<Version>().map_err(Problem::from)?);
-    let spec = rollback_spec(&api, key, Some(version), &caller).await?;
+    let spec = api.engine().going_back(key, Some(version), caller.actor()).await?;
     let idempotency_key = (!asked.key.is_empty()).then_some(asked.key);
     let submission = engine::Submission { spec, idempotency_key, busy: WhenBusy::Refuse };
     let submitted = api.engine().submit(submission).await?;

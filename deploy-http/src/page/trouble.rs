@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 
 use super::layout::{Frame, Place};
+use super::outcome::remedy_of;
 use super::text::clean;
 use crate::problem::Problem;
 
@@ -19,7 +20,7 @@ fn text(Problem { title, hint, next, retry_after, code, .. }: &Problem) -> Strin
         h1 { (clean(title)) }
         p { (clean(hint)) "." }
         @for remedy in next {
-            p { (clean(&remedy.label)) @if let Some(command) = &remedy.command { ": " code { (clean(command)) } } }
+            p { (remedy_of(remedy)) }
         }
         @if let Some(seconds) = retry_after { p { "Try again in " (seconds) " s." } }
         p.muted { "Code " code { (code) } }

@@ -236,7 +236,7 @@ fn install(scene: &Scene<'_>, generator: &Generator, detection: &mut Detection) 
                     detection.warnings.push(no_lockfile(
                         "pip",
                         "requirements.txt",
-                        "pip freeze > requirements.txt",
+                        "sh -c 'pip freeze > requirements.txt'",
                     ));
                 }
             }

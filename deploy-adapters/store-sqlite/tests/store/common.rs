@@ -58,6 +58,7 @@ pub(crate) fn spec(key: &ResourceKey) -> Arc<Spec> {
         actor: Actor("tester".to_owned()),
         approval: Approval::Automatic,
         workspace: default_workspace(),
+        asked: None,
     })
 }
 

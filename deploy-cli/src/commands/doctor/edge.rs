@@ -1,5 +1,6 @@
 //! The data plane: whether it answers, and whether it serves what the records say is live.
 
+use deploy_core::hint::CommandLine;
 use deploy_core::port::ReleaseRecord;
 use deploy_edge::{EdgeClient, Route, Status, control_socket};
 use deploy_store_sqlite::Standing;
@@ -41,7 +42,7 @@ fn answered(status: &Status, records: Option<&Standing>) -> Check {
 struct Difference {
     what: String,
     label: &'static str,
-    command: String,
+    command: CommandLine,
 }
 
 /// Compares what is served with what is recorded. A resource that is being deployed is passed over: there both
@@ -67,7 +68,7 @@ fn difference(routes: &[Route], release: &ReleaseRecord) -> Option<Difference> {
         None => format!("{recorded}, the edge serves nothing"),
         Some(digest) => format!("{recorded}, the edge serves {digest}"),
     };
-    let command = format!("deploy show {}", release.deployment);
+    let command = CommandLine::from(["deploy", "show"]).with(release.deployment.to_string());
     Some(Difference {
         what,
         label: "see what was meant to serve, then deploy it again with `deploy retry`",

@@ -1,5 +1,7 @@
 //! The state directory, the disk below it, and the process that holds it.
 
+use deploy_core::hint::CommandLine;
+
 use super::Check;
 use crate::commands::Context;
 
@@ -11,7 +13,7 @@ pub(super) fn state_directory(cx: &Context) -> Check {
     let (name, root) = ("state directory", cx.state.root());
     match std::fs::metadata(root) {
         Ok(found) if found.mode() & 0o077 != 0 => {
-            let command = format!("chmod 700 {}", deploy_core::hint::word(&root.display().to_string()));
+            let command = CommandLine::from(["chmod", "700"]).with(root.display().to_string());
             Check::bad(name, format!("{} is open to other users", root.display()))
                 .command("close it", command)
         }

@@ -271,7 +271,7 @@ impl<'a> Toolchain<'a> {
         });
         if self.lockfile.is_none() && (package.has_dependencies() || self.root_package.has_dependencies()) {
             let (name, lockfile) = (self.manager.name(), self.manager.lockfile());
-            self.warnings.push(no_lockfile(name, lockfile, &format!("{name} install")));
+            self.warnings.push(no_lockfile(name, lockfile, [name, "install"]));
         }
     }
 

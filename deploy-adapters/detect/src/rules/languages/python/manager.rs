@@ -266,7 +266,7 @@ impl Manager {
             Tool::Pipenv => ("pipenv", "Pipfile.lock", "pipenv lock"),
             Tool::Conda => ("conda", "conda-lock.yml", "conda-lock --file environment.yml"),
             Tool::Pip | Tool::None => {
-                ("pip", "requirements.txt with fixed versions", "pip freeze > requirements.txt")
+                ("pip", "requirements.txt with fixed versions", "sh -c 'pip freeze > requirements.txt'")
             }
         };
         let unlocked = (!self.is_locked).then(|| no_lockfile(name, file, command));

@@ -1,30 +1,42 @@
 //! What to do next: a hint is one sentence and a short list of remedies.
 
+mod command_line;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::command_line::CommandLine;
 
 use crate::lifecycle::PhaseName;
 
-/// One thing that can be done.
+/// One thing that can be done: something to write into `deploy.toml`, a command to run, or both in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// What it does, as an instruction.
     pub label: String,
-    /// The command that does it, where there is one.
+    /// What to write into `deploy.toml`, as `key = value`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub command: Option<String>,
+    pub set: Option<String>,
+    /// The command to run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub command: Option<CommandLine>,
 }
 
 impl Remedy {
     /// A remedy that is a command.
-    pub fn command(label: impl Into<String>, command: impl Into<String>) -> Self {
-        Self { label: label.into(), command: Some(command.into()) }
+    pub fn command(label: impl Into<String>, command: impl Into<CommandLine>) -> Self {
+        Self { command: Some(command.into()), ..Self::by_hand(label) }
+    }
+
+    /// A remedy that is a line of `deploy.toml`.
+    pub fn set(label: impl Into<String>, line: impl Into<String>) -> Self {
+        Self { set: Some(line.into()), ..Self::by_hand(label) }
     }
 
     /// A remedy for a person's hands.
     pub fn by_hand(label: impl Into<String>) -> Self {
-        Self { label: label.into(), command: None }
+        Self { label: label.into(), set: None, command: None }
     }
 }
 
@@ -37,18 +49,6 @@ pub struct Hint {
     pub hint: String,
     /// What to do, best first.
     pub next: Vec<Remedy>,
-}
-
-/// A text as one word of a command line, quoted if a shell would take it for more.
-#[must_use]
-pub fn word(text: &str) -> String {
-    let plain =
-        |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | '@' | '=' | ',' | '+');
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 /// Where to look, from the phase that failed last.
