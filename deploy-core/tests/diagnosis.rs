@@ -14,7 +14,7 @@ use deploy_core::hint::CommandLine;
 use deploy_core::size::Size;
 use proptest::prelude::*;
 
-const ID: &str = "dep_01890a5d-ac96-774b-bcce-b302099a8057";
+const ID: &str = "dep_01890a5dac96774bbcceb302099a8057";
 
 /// A run of a member of a repository.
 fn situation() -> Situation {

@@ -9,7 +9,7 @@
 //!
 //! let failure = Failure::new(FailureCode::ReleaseExited, "the process ended with exit code 1")
 //!     .with_tail(["ModuleNotFoundError: No module named 'flask'".to_owned()]);
-//! let id = "dep_01890a5d-ac96-774b-bcce-b302099a8057".parse()?;
+//! let id = "dep_01890a5dac96774bbcceb302099a8057".parse()?;
 //! let again = CommandLine::new(["deploy", "up", "/srv/web"]);
 //! let of = Situation { id, directory: "/srv/web".to_owned(), again, memory: Size::from_mib(512) };
 //! let diagnosis = likely(&failure, &of).ok_or("no rule knows it")?;

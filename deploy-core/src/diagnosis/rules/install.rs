@@ -148,7 +148,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "package_unavailable",
         Build,
-        &["because there is no version of {} and"],
+        &["there is no version of {} and"],
         "There is no version {}.",
         "correct it in pyproject.toml, lock it, then deploy again",
     )
