@@ -18,9 +18,8 @@ fn typed(place: &Place, line: &str) -> Run {
 
 /// The command that a plan prints as the next one.
 fn next(plan: &Run) -> &str {
-    let line = plan.out.lines().last().unwrap();
-    line.strip_prefix("  deploy up ").unwrap_or_else(|| panic!("no next command: {plan:?}"));
-    line.trim_start()
+    let line = plan.out.lines().find(|line| line.starts_with("  deploy up "));
+    line.unwrap_or_else(|| panic!("no next command: {plan:?}")).trim_start()
 }
 
 #[test]
