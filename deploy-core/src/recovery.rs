@@ -12,12 +12,8 @@ use crate::id::StepId;
 use crate::lifecycle::{Blocked, Outcome, Phase, PhaseName, Run, StepRecord, StepState};
 use crate::plan::{CommandKind, Outline, Step};
 use crate::reason::Reason;
-use crate::size::Size;
-use crate::spec::Source;
+use crate::spec::{LimitsProfile, Source};
 use crate::status::FailureStatus;
-
-/// What a release may use where nothing is said.
-const MEMORY: Size = Size::from_mib(1024);
 
 impl Deployment {
     /// Why it did not succeed, or what it is being taken back for.
@@ -72,7 +68,7 @@ impl Deployment {
             id: self.id(),
             directory: directory(&self.spec().source, outline),
             again: self.again(),
-            memory: limit.unwrap_or(MEMORY),
+            memory: limit.unwrap_or(LimitsProfile::MEMORY),
         }
     }
 

@@ -490,3 +490,8 @@ pub struct LimitsProfile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pids: Option<u32>,
 }
+
+impl LimitsProfile {
+    /// The most memory a running release may use where nothing is said.
+    pub const MEMORY: Size = Size::from_mib(1024);
+}

@@ -11,6 +11,7 @@ use bollard::models::{
 use deploy_core::id::Digest;
 use deploy_core::plan::{ArtifactKind, Outline};
 use deploy_core::size::Size;
+use deploy_core::spec::LimitsProfile;
 
 use crate::recipe::USER;
 
@@ -39,7 +40,7 @@ impl Caps {
         let own_image = matches!(kind, Some(ArtifactKind::GeneratedImage | ArtifactKind::StaticSite));
         let writes = outline.detection.writes.is_some();
         Self {
-            memory: limits.memory.unwrap_or(Size::from_mib(1024)),
+            memory: limits.memory.unwrap_or(LimitsProfile::MEMORY),
             cpu_millis: limits.cpu_millis,
             pids: limits.pids.unwrap_or(1024),
             read_only: outline.profile.runtime.read_only.unwrap_or(own_image && !writes),

@@ -4,7 +4,7 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig, HostC
 use deploy_core::id::{Digest, Name, ResourceKey};
 use deploy_core::plan::Outline;
 use deploy_core::project::{ExpandError, Service, expand};
-use deploy_core::size::Size;
+use deploy_core::spec::LimitsProfile;
 
 use crate::container::{Caps, Environment};
 use crate::names::volume;
@@ -15,7 +15,7 @@ pub(crate) fn caps(outline: &Outline, service: &Service) -> Caps {
     let limits = &outline.profile.limits;
     let least = |wanted: Option<u32>, most: Option<u32>| wanted.into_iter().chain(most).min();
     Caps {
-        memory: service.memory.into_iter().chain(limits.memory).min().unwrap_or(Size::from_mib(1024)),
+        memory: service.memory.into_iter().chain(limits.memory).min().unwrap_or(LimitsProfile::MEMORY),
         cpu_millis: least(service.cpu_millis, limits.cpu_millis),
         pids: least(service.pids, limits.pids).unwrap_or(1024),
         read_only: service.read_only.or(outline.profile.runtime.read_only).unwrap_or(false),

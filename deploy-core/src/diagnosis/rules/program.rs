@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "not_executable",
         Any,
-        &["{}: Permission denied"],
+        &["sh: 1: {}: Permission denied", "sh: {}: Permission denied", "{}: Permission denied"],
         "{} may not be executed.",
         "make it executable in the repository and commit that",
     ),
@@ -58,15 +58,22 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "permission_denied",
         Any,
-        &["EACCES: permission denied, {}", "PermissionError: [Errno 13] Permission denied: '{}'"],
+        &["EACCES: permission denied, {} '{}'"],
+        "The process may not write there: {} {}.",
+        "write below /tmp or a volume: the image belongs to another user",
+    ),
+    rule(
+        "permission_denied",
+        Any,
+        &["PermissionError: [Errno 13] Permission denied: '{}'"],
         "The process may not write there: {}.",
         "write below /tmp or a volume: the image belongs to another user",
     ),
     rule(
         "file_missing",
         Run,
-        &["ENOENT: no such file or directory, {}"],
-        "A file that the process needs is not there: {}.",
+        &["ENOENT: no such file or directory, {} '{}'"],
+        "A file that the process needs is not there: {} {}.",
         "add it to the source, or correct its path",
     ),
     rule(
