@@ -61,7 +61,8 @@ const SETUP: [&str; 2] = ["setup.py", "setup.cfg"];
 /// The versions of the tools that are installed, so that a build today and one tomorrow are the same.
 const UV: &str = "uv==0.13.8";
 const POETRY: [&str; 2] = ["poetry==1.8.5", "poetry==2.5.1"];
-const PDM: [&str; 2] = ["pdm==2.25.9", "pdm==2.29.4"];
+/// With what PDM itself allows too much of: newer ones of these break it.
+const PDM: [&str; 2] = ["pdm==2.25.9 hishel~=0.0 unearth~=0.17.0", "pdm==2.29.3 hishel~=1.4 unearth~=0.18.3"];
 const PIPENV: [&str; 2] = ["pipenv==2025.0.4", "pipenv==2026.10.3"];
 
 impl Manager {
