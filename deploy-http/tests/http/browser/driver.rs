@@ -59,13 +59,7 @@ impl Browser {
             return None;
         }
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = program("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let address = listening(&mut driver);
+        let (driver, address) = driver();
         let mut browser = Self { driver, address, session: String::new(), _profile: profile };
         let answer = browser.ask("POST", "/session", &capabilities(how, browser._profile.path())).await;
         browser.session = answer["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
@@ -228,16 +222,44 @@ impl Drop for Browser {
     }
 }
 
-/// The address that the driver says it listens on.
-fn listening(driver: &mut Child) -> SocketAddr {
+/// A driver that listens, and where. It takes a port that is free on `::1`, and ends where somebody has the same one on
+/// `127.0.0.1`: then it is started again.
+fn driver() -> (Child, SocketAddr) {
+    let mut said = String::new();
+    for _ in 0..5 {
+        let mut driver = program("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        match listening(&mut driver) {
+            Ok(address) => return (driver, address),
+            Err(lines) => said = lines,
+        }
+        let _ = driver.kill();
+        let _ = driver.wait();
+    }
+    panic!("the driver does not listen: {said}");
+}
+
+/// The address that the driver says it listens on; all that it said if it ends without.
+fn listening(driver: &mut Child) -> Result<SocketAddr, String> {
     let output = driver.stdout.take().unwrap();
     let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let said =
-        |line: &str| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok();
-    let port = lines.find_map(|line| said(&line));
-    // What it says later is nobody's business, but it must be able to say it.
-    std::thread::spawn(move || lines.for_each(drop));
-    SocketAddr::from(([127, 0, 0, 1], port.expect("the driver says its port")))
+    let mut said = String::new();
+    for line in lines.by_ref() {
+        let port =
+            line.rsplit_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').parse());
+        if let Some(Ok(port)) = port {
+            // What it says later is nobody's business, but it must be able to say it.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Err(said)
 }
 
 fn capabilities(how: How, profile: &Path) -> Value {
