@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use deploy_core::failure::Failure;
-use deploy_core::id::Name;
+use deploy_core::id::{Digest, Name};
 use deploy_core::port::SurveyRequest;
 use deploy_core::reason::{Reason, ReasonCode};
 
@@ -13,7 +13,7 @@ use crate::names::repository;
 use crate::secrets::{Resolve, missing, references};
 use crate::{containers, image};
 
-/// Less free space than this and nothing is begun.
+/// Less free space than this and nothing is built.
 const FREE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Every reason there is.
@@ -62,28 +62,34 @@ async fn of_engine(
     owner: &Name,
     request: &SurveyRequest<'_>,
 ) -> Result<Vec<Reason>, EngineError> {
-    let info = engine.read(|docker| async move { docker.info().await });
-    let gone = async {
-        match request.digest {
-            Some(digest) => Ok(image::whole(engine, digest).await?.is_none().then_some(digest)),
-            None => Ok(None),
-        }
-    };
-    let (info, gone, needed) = tokio::try_join!(info, gone, needed(engine, owner, request))?;
-    let mut reasons = Vec::new();
-    if let Some(digest) = gone {
-        let message = format!("the image {} is not on this machine any more", digest.short());
-        reasons.push(Reason::new(ReasonCode::ArtifactMissing, message).because("image", digest.to_string()));
+    match request.digest {
+        Some(digest) => Ok(gone(engine, digest).await?.into_iter().collect()),
+        None => Ok(room(engine, owner, request).await?.into_iter().collect()),
     }
-    reasons.extend(info.docker_root_dir.and_then(|root| too_little_space(Path::new(&root), needed)));
-    Ok(reasons)
+}
+
+/// Going back makes no image: it needs the one that was kept and no more room than any step does. Somebody waits for it,
+/// so the engine is asked nothing else.
+async fn gone(engine: &Engine, digest: &Digest) -> Result<Option<Reason>, EngineError> {
+    if image::whole(engine, digest).await?.is_some() {
+        return Ok(None);
+    }
+    let message = format!("the image {} is not on this machine any more", digest.short());
+    Ok(Some(Reason::new(ReasonCode::ArtifactMissing, message).because("image", digest.to_string())))
+}
+
+async fn room(
+    engine: &Engine,
+    owner: &Name,
+    request: &SurveyRequest<'_>,
+) -> Result<Option<Reason>, EngineError> {
+    let info = engine.read(|docker| async move { docker.info().await });
+    let (info, needed) = tokio::try_join!(info, needed(engine, owner, request))?;
+    Ok(info.docker_root_dir.and_then(|root| too_little_space(Path::new(&root), needed)))
 }
 
 /// Room for another image like the largest of this resource, and some.
 async fn needed(engine: &Engine, owner: &Name, request: &SurveyRequest<'_>) -> Result<u64, EngineError> {
-    if request.digest.is_some() {
-        return Ok(FREE_BYTES / 8);
-    }
     let repository = repository(owner, request.resource);
     let mut largest = 0;
     for container in containers::list(engine, owner, Some(request.resource)).await? {
