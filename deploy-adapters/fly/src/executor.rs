@@ -132,7 +132,7 @@ impl FlyExecutor {
         let program = self.flyctl(fly);
         let program = program
             .ok_or_else(|| Failure::new(FailureCode::BuildNotStarted, "the program flyctl is not there"))?;
-        Ok(Flyctl::new(program, &self.config.environment))
+        Ok(Flyctl::new(program, &self.config.environment, &self.config.work))
     }
 
     /// Where an app with this outline is reached.
@@ -296,8 +296,9 @@ impl Executor for FlyExecutor {
     async fn reclaim(&self, keep: &Keep) -> Result<(), Failure> {
         // An image that fly keeps is fly's to remove: only what lies here is freed.
         let (paths, keep, active) = (self.paths.clone(), keep.clone(), Arc::clone(&self.active));
+        let work = self.config.work.clone();
         let freed = tokio::task::spawn_blocking(move || {
-            end_orphans();
+            end_orphans(&work);
             let unneeded = |deployment| {
                 !keep.deployments.contains(&deployment) && !lock(&active).contains_key(&deployment)
             };

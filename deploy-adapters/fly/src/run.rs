@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub(crate) struct Ran {
 pub(crate) struct Flyctl {
     program: PathBuf,
     environment: Environment,
+    /// What its readers carry: who reads, and for which installation.
+    reader: OsString,
 }
 
 /// What one call runs under.
@@ -89,12 +92,15 @@ pub(crate) struct Watch<'a> {
 
 impl Flyctl {
     /// The program with what it inherits of an environment.
-    pub(crate) fn new(program: PathBuf, environment: &Environment) -> Self {
+    pub(crate) fn new(program: PathBuf, environment: &Environment, work: &Path) -> Self {
         let wanted = |name: &OsString| {
             name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("FLY"))
         };
         let inherited = environment.iter().filter(|(name, _)| wanted(name));
-        Self { program, environment: inherited.map(|(name, value)| (name.clone(), value.clone())).collect() }
+        let environment = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut reader = OsString::from(format!("{}:", std::process::id()));
+        reader.push(work);
+        Self { program, environment, reader }
     }
 
     /// The same without the region that flyctl would keep to: fly sets it where this process runs on fly itself.
@@ -163,7 +169,7 @@ impl Flyctl {
         command.env("NO_COLOR", "1").env("FLY_NO_UPDATE_CHECK", "1");
         match watch.deployment {
             Some(deployment) => command.env(MARK, deployment.to_string()),
-            None => command.env(READER, std::process::id().to_string()),
+            None => command.env(READER, &self.reader),
         };
         if let Some(directory) = watch.directory {
             command.current_dir(directory);
@@ -256,24 +262,30 @@ pub(crate) fn end_leftovers(deployment: DeploymentId) {
     end_marked(|variable| variable == mark);
 }
 
-/// Ends what a control plane that is gone left reading.
-pub(crate) fn end_orphans() {
+/// Ends what a control plane of this installation, which works below `work`, left reading when it went.
+pub(crate) fn end_orphans(work: &Path) {
     let reader = format!("{READER}=").into_bytes();
     end_marked(|variable| {
-        let pid = variable.strip_prefix(&*reader).and_then(|pid| std::str::from_utf8(pid).ok());
-        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        let mut parts = variable.strip_prefix(&*reader).unwrap_or_default().splitn(2, |&byte| byte == b':');
+        let pid = parts.next().and_then(|pid| std::str::from_utf8(pid).ok()).filter(|pid| !pid.is_empty());
+        parts.next() == Some(work.as_os_str().as_bytes())
+            && pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
     });
 }
 
 fn end_marked(is_mark: impl Fn(&[u8]) -> bool) {
     let Ok(entries) = std::fs::read_dir("/proc") else { return };
     let own = std::process::id();
+    // A number means a process only where it was given: in a container there are others.
+    let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let here = namespace(own);
     for entry in entries.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let ours = pid != own && environment.split(|&byte| byte == 0).any(&is_mark);
+        let marked = environment.split(|&byte| byte == 0).any(&is_mark);
+        let ours = pid != own && marked && namespace(pid) == here;
         if let (true, Some(pid)) = (ours, i32::try_from(pid).ok().and_then(Pid::from_raw)) {
             // One that ends by itself meanwhile is as good.
             let _ = kill_process(pid, Signal::KILL);

@@ -196,13 +196,13 @@ async fn what_a_control_plane_that_is_gone_left_reading_is_ended() {
     ended.wait().unwrap();
     let start = |reader: u32| {
         let mut command = std::process::Command::new(standin());
-        command.args(["logs", "--json", "--no-tail", "--app=web"]).env("DEPLOY_READER", reader.to_string());
+        let reader = format!("{reader}:{}", lab.dir.path().join("work").display());
+        command.args(["logs", "--json", "--no-tail", "--app=web"]).env("DEPLOY_READER", reader);
         command.env("FLY_STANDIN", lab.dir.path().join("world")).env("FLY_API_TOKEN", "x");
         command.spawn().unwrap()
     };
     let (mut orphan, mut other) = (start(gone), start(std::process::id()));
-    // The clean-up of any other test may be quicker to end the orphan.
-    becomes("the readers", || readers(&lab).len() >= 2).await;
+    becomes("both and their children", || readers(&lab).len() == 4).await;
     lab.executor.reclaim(&Keep::default()).await.unwrap();
     orphan.wait().unwrap();
     becomes("the end of one", || readers(&lab).len() == 2).await;
